@@ -1,0 +1,73 @@
+"""α of α-entmax: which values are allowed, and which have a kernel specialised for them."""
+
+import math
+from enum import StrEnum
+
+__all__ = ["AlphaClass", "check_alpha"]
+
+
+class AlphaClass(StrEnum):
+    """The α specialisations (Peters et al. 2019, eq. 8: P = max(z - τ, 0)^(1/(α-1)), z = (α-1)·s).
+
+    Where the power p = 1/(α-1) is a small integer, P needs only multiplications; every other α is
+    `GENERIC`: it is read at run time and goes through exp2 and log2.
+    """
+
+    TWO = "2"
+    THREE_HALVES = "1.5"
+    FOUR_THIRDS = "4/3"
+    FIVE_QUARTERS = "1.25"
+    SIX_FIFTHS = "1.2"
+    GENERIC = "generic"
+
+    @property
+    def power(self) -> int | None:
+        """p = 1/(α-1), or None for `GENERIC`."""
+        return _POWERS.get(self)
+
+    @property
+    def alpha(self) -> float | None:
+        """The value of α, or None for `GENERIC`."""
+        power = self.power
+        return None if power is None else 1.0 + 1.0 / power
+
+    @classmethod
+    def of(cls, alpha: float) -> "AlphaClass":
+        """The specialisation that computes this α: the exact one where there is one, else `GENERIC`."""
+        for member, power in _POWERS.items():
+            if math.isclose(alpha, 1.0 + 1.0 / power, rel_tol=0.0, abs_tol=1e-9):
+                return member
+        return cls.GENERIC
+
+
+_POWERS = {
+    AlphaClass.TWO: 1,
+    AlphaClass.THREE_HALVES: 2,
+    AlphaClass.FOUR_THIRDS: 3,
+    AlphaClass.FIVE_QUARTERS: 4,
+    AlphaClass.SIX_FIFTHS: 5,
+}
+
+
+def check_alpha(alpha: float) -> float:
+    """Return `alpha` as a float if it lies in (1, 2].
+
+    Raises
+    ------
+    TypeError
+        If `alpha` is not a number.
+    ValueError
+        If it is NaN, at most 1 (softmax is the limit α → 1) or above 2.
+    """
+    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
+        raise TypeError(f"alpha must be a number in (1, 2], but is {alpha!r} of type {type(alpha).__name__}.")
+    value = float(alpha)
+    if value == 1.0:
+        raise ValueError(
+            "alpha is 1, which is softmax and has no exact zeros; call "
+            "torch.nn.functional.scaled_dot_product_attention (SDPA) or torch.softmax for it, "
+            "or choose an alpha in (1, 2]."
+        )
+    if not 1.0 < value <= 2.0:  # also true for NaN
+        raise ValueError(f"alpha is {alpha!r}, but must lie in (1, 2]: 1.5 is the usual choice, 2 is sparsemax.")
+    return value

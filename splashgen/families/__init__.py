@@ -1,0 +1,70 @@
+"""Kernel families: each module here declares one `FAMILY`, a template with its search space.
+
+A new kernel is a template in `templates/`, a module here, and, for a new operation, its reference case in
+`splashgen.cases`. Nothing else names a family.
+"""
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from splashgen.config import Config
+from splashgen.gpu import Gpu
+from splashgen.problem import Operation, Problem
+from splashgen.space import Space
+
+__all__ = ["Family", "families", "family_for", "family_named"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A template, the space of its configs, and what it can compute."""
+
+    name: str
+    operation: Operation
+    backends: tuple[str, ...]
+    """Backends of `Gpu` that it runs on: `cuda`, `hip`, `cpu`."""
+    template: str
+    """File name in `templates/`."""
+    space: Space
+    default: Callable[[Problem, Gpu], Config]
+    """The best single config known for an architecture; it must run everywhere."""
+    supports: Callable[[Problem], bool] = field(default=lambda problem: True)
+    """Whether the template can render this problem at all."""
+
+
+@functools.cache
+def families() -> tuple[Family, ...]:
+    """Every family, in the order of their module names."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(importlib.import_module(f"{__name__}.{name}").FAMILY for name in names)
+
+
+def family_named(name: str) -> Family:
+    """The family of that name.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    for family in families():
+        if family.name == name:
+            return family
+    raise ValueError(f"There is no kernel family {name!r}; there are {', '.join(f.name for f in families())}.")
+
+
+def family_for(problem: Problem, gpu: Gpu) -> Family:
+    """The family that computes this problem on this device.
+
+    Raises
+    ------
+    NotImplementedError
+        If no template covers it.
+    """
+    for family in families():
+        if family.operation is problem.operation and gpu.backend in family.backends and family.supports(problem):
+            return family
+    raise NotImplementedError(f"No kernel family computes «{problem}» on the {gpu.backend} backend.")
