@@ -41,7 +41,8 @@ class Kernel:
     rendered: Rendered
     module: ModuleType
     forward: Callable[..., Any]
-    backward: Callable[..., Any]
+    backward: Callable[..., Any] | None
+    """None where the problem is not a training one."""
 
 
 def source_folder() -> Path:
@@ -63,7 +64,7 @@ def _build(problem: Problem, config: Config) -> Kernel:
     name = f"splashgen_{hashlib.sha256(rendered.source.encode()).hexdigest()[:24]}"
     with _LOCK:
         module = sys.modules.get(name) or _load(name, _written(name, rendered.source))
-    return Kernel(problem, config, rendered, module, module.forward, module.backward)
+    return Kernel(problem, config, rendered, module, module.forward, getattr(module, "backward", None))
 
 
 def _written(name: str, source: str) -> Path:
