@@ -1,0 +1,6 @@
+"""Compiling kernels for a GPU that need not be here: no driver, no launch, Triton's own cache filled on the way."""
+
+from splashgen.compile.kernels import CompiledKernel, compile_kernels, fits
+from splashgen.compile.pool import CompilePool, Job, compile_many
+
+__all__ = ["CompilePool", "CompiledKernel", "Job", "compile_kernels", "compile_many", "fits"]

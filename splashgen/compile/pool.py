@@ -1,0 +1,152 @@
+"""A pool of compile processes that outlives compilers which crash or hang."""
+
+import contextlib
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from splashgen.compile.kernels import CompiledKernel
+from splashgen.config import Config
+from splashgen.errors import KernelError
+from splashgen.gpu import Gpu
+from splashgen.problem import Problem
+
+__all__ = ["CompilePool", "Job", "compile_many"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One thing to compile."""
+
+    problem: Problem
+    config: Config
+    gpu: Gpu
+
+
+class CompilePool:
+    """Compiles in processes of their own, which start when they are needed and never touch a GPU.
+
+    Processes are started as `python -m splashgen.compile.worker` rather than forked or spawned: the caller's
+    CUDA context, its `__main__` and its TRITON_INTERPRET stay out of them. A compiler that aborts, as LLVM
+    does, costs its own job alone.
+
+    Parameters
+    ----------
+    processes : int
+        How many compile at the same time, at least 1.
+    limit_s : float
+        Seconds after which a job is given up and its process ended.
+
+    Examples
+    --------
+    >>> with CompilePool(processes=2) as pool:                        # doctest: +SKIP
+    ...     kernels = pool.submit(Job(problem, config, gpu)).result()
+    """
+
+    def __init__(self, processes: int, limit_s: float = 120.0) -> None:
+        if processes < 1:
+            raise ValueError(f"processes is {processes}, but must be at least 1.")
+        self._limit_s = limit_s
+        self._threads = ThreadPoolExecutor(processes, thread_name_prefix="splashgen-compile")
+        self._idle: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
+
+    def submit(self, job: Job) -> "Future[tuple[CompiledKernel, ...]]":
+        """Start compiling; the future raises `KernelError` where that fails."""
+        return self._threads.submit(self._compile, job)
+
+    def close(self) -> None:
+        """Drop the jobs that have not begun, wait for the others and end the processes."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                _end(self._idle.get_nowait())
+
+    def __enter__(self) -> "CompilePool":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _compile(self, job: Job) -> tuple[CompiledKernel, ...]:
+        try:
+            worker = self._idle.get_nowait()
+        except queue.Empty:
+            worker = _start()
+        assert worker.stdin is not None and worker.stdout is not None
+        alarm = threading.Timer(self._limit_s, _kill, [worker])
+        alarm.start()
+        try:
+            pickle.dump(job, worker.stdin)
+            worker.stdin.flush()
+            answer = pickle.load(worker.stdout)
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            _end(worker)
+            raise KernelError(
+                f"The compiler ended with code {worker.returncode} on {job.config} for {job.gpu.slug} "
+                f"(it is ended after {self._limit_s:g} s)."
+            ) from error
+        except BaseException:
+            _end(worker)
+            raise
+        finally:
+            alarm.cancel()
+        self._idle.put(worker)
+        if isinstance(answer, KernelError):
+            raise answer
+        return answer  # type: ignore[no-any-return]
+
+
+def _start() -> "subprocess.Popen[bytes]":
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    here = str(Path(__file__).resolve().parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (here, environment.get("PYTHONPATH"))))
+    # One thread each: the pool is what uses the cores.
+    environment.setdefault("OMP_NUM_THREADS", "1")
+    return subprocess.Popen(
+        [sys.executable, "-m", "splashgen.compile.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        start_new_session=True,  # Ctrl-C is for the tuner, which then closes the pool
+    )
+
+
+def _end(worker: "subprocess.Popen[bytes]") -> None:
+    for stream in (worker.stdin, worker.stdout):
+        with contextlib.suppress(OSError):
+            if stream is not None:
+                stream.close()
+    _kill(worker)
+    worker.wait()
+
+
+def _kill(worker: "subprocess.Popen[bytes]") -> None:
+    """End the process with what it started, such as an assembler."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(worker.pid, signal.SIGKILL)
+
+
+def compile_many(jobs: Iterable[Job], processes: int = 2) -> list[tuple[CompiledKernel, ...] | KernelError]:
+    """Compile every job and answer in their order; a failure is an answer, not an exception."""
+    with CompilePool(processes) as pool:
+        futures = [pool.submit(job) for job in jobs]
+        return [_answer(future) for future in futures]
+
+
+def _answer(future: "Future[tuple[CompiledKernel, ...]]") -> tuple[CompiledKernel, ...] | KernelError:
+    try:
+        return future.result()
+    except KernelError as error:
+        return error
