@@ -1,0 +1,36 @@
+"""Generated, tuned and dispatched kernels for exact sparse (α-entmax) attention.
+
+Importing this package loads neither torch nor triton: the functions below do, on first use.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from splashgen._version import __version__
+
+if TYPE_CHECKING:
+    from splashgen.dispatch import table_digest
+    from splashgen.functional import attention, attention_varlen, entmax, entmax15, sparsemax
+
+__all__ = ["__version__", "attention", "attention_varlen", "entmax", "entmax15", "sparsemax", "table_digest"]
+
+_HOMES = {
+    "attention": "splashgen.functional",
+    "attention_varlen": "splashgen.functional",
+    "entmax": "splashgen.functional",
+    "entmax15": "splashgen.functional",
+    "sparsemax": "splashgen.functional",
+    "table_digest": "splashgen.dispatch",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'splashgen' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

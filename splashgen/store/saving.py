@@ -1,0 +1,190 @@
+"""Writing files of tuned configs, so that nothing that was ever saved is lost."""
+
+import contextlib
+import itertools
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from splashgen.errors import ConfigFileError
+from splashgen.gpu import Gpu
+from splashgen.store.entry import Entry, GpuFacts, Status, TunedFile
+from splashgen.store.files import checked, load, read_bytes, user_folder
+from splashgen.store.layout import text_of
+from splashgen.store.provenance import Provenance, current
+from splashgen.store.schema import EntryModel, FileModel
+from splashgen.store.strict_yaml import parse
+
+__all__ = ["merged", "path_for", "save", "write"]
+
+_LOCK_SECONDS = 60.0
+
+
+def save(gpu: Gpu, entries: Sequence[Entry], folder: Path | None = None) -> Path:
+    """Merge entries into the file of `gpu` and return its path.
+
+    An entry replaces the one with the same tuning key and regime, but a planned one never replaces one that
+    ran. Readers see the old file or the new one, never a part; writers take turns. A file that cannot be read
+    is kept beside the new one, and what is valid in it is taken over.
+
+    Parameters
+    ----------
+    gpu : Gpu
+        The chip that the entries are for.
+    entries : sequence of Entry
+        New results.
+    folder : Path, optional
+        Where to; the user's config folder if left out.
+
+    Raises
+    ------
+    ConfigFileError
+        If the folder cannot be written.
+    """
+    folder = user_folder() if folder is None else Path(folder)
+    with _writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / ".lock", timeout=_LOCK_SECONDS):
+            path = path_for(gpu, folder)
+            _write(path, merged(_existing(path), gpu, entries))
+    return path
+
+
+def write(path: Path, file: TunedFile) -> None:
+    """Replace `path` by `file` as a whole, under the lock of its folder.
+
+    Raises
+    ------
+    ConfigFileError
+        If the folder cannot be written.
+    """
+    with _writable(path.parent), filelock.FileLock(path.parent / ".lock", timeout=_LOCK_SECONDS):
+        _write(path, file)
+
+
+def merged(old: TunedFile | None, gpu: Gpu, entries: Sequence[Entry]) -> TunedFile:
+    """The file that holds `entries` and what `old` has besides, each with the versions it was made with."""
+    now = current()
+    kept = {entry.key: entry for entry in old.entries} if old else {}
+    if old:
+        kept = {
+            key: replace(entry, provenance=entry.provenance or old.provenance) for key, entry in kept.items()
+        }
+    for entry in entries:
+        previous = kept.get(entry.key)
+        if previous and entry.status is Status.PLANNED and previous.status is not Status.PLANNED:
+            continue
+        kept[entry.key] = entry
+    own = tuple(_without_common(entry, now) for entry in kept.values())
+    return TunedFile(GpuFacts.of(gpu), now, own)
+
+
+def path_for(gpu: Gpu, folder: Path) -> Path:
+    """The file of `gpu` in `folder`: `<slug>.yaml`, or `<slug>-2.yaml`, ... where that is another chip's.
+
+    Chips of one slug differ (an H100 PCIe has fewer multiprocessors), and any CPU is called `cpu`.
+    """
+    if not re.fullmatch(r"[a-z0-9]{1,64}", gpu.slug):
+        raise ConfigFileError(
+            f"The device's slug {gpu.slug!r} cannot name a file; it must be letters and digits."
+        )
+    for number in itertools.count(1):
+        path = folder / (f"{gpu.slug}.yaml" if number == 1 else f"{gpu.slug}-{number}.yaml")
+        try:
+            if not os.path.lexists(path) or load(path).gpu.name == gpu.name:
+                return path
+        except ConfigFileError:
+            return path
+    raise AssertionError("count() does not end")
+
+
+def _without_common(entry: Entry, common: Provenance) -> Entry:
+    """Drop an entry's own provenance where the file says the same; the day is the entry's `tuned_at`."""
+    own = entry.provenance
+    return replace(entry, provenance=None) if own and replace(own, date=common.date) == common else entry
+
+
+def _existing(path: Path) -> TunedFile | None:
+    if not os.path.lexists(path):
+        return None
+    try:
+        return load(path)
+    except ConfigFileError as error:
+        aside = _set_aside(path)
+        saved = _salvaged(aside)
+        taken = (
+            f"{len(saved.entries)} valid entries of it were taken over"
+            if saved
+            else "nothing in it was usable"
+        )
+        warnings.warn(f"{error} It is kept as {aside.name}; {taken}.", stacklevel=4)
+        return saved
+
+
+def _set_aside(path: Path) -> Path:
+    for number in itertools.count(1):
+        aside = path.with_name(f"{path.name}.corrupt-{number}")
+        if not os.path.lexists(aside):
+            os.rename(path, aside)
+            return aside
+    raise AssertionError("count() does not end")
+
+
+def _salvaged(path: Path) -> TunedFile | None:
+    """What is valid in a file that is not: an upgrade may have dropped a value that one entry still has."""
+    try:
+        raw = parse(read_bytes(path))
+        whole = FileModel.model_validate({**raw, "entries": []})
+    except (ConfigFileError, ValueError, TypeError):
+        return None
+    entries: dict[Any, Entry] = {}
+    for values in raw["entries"] if isinstance(raw.get("entries"), list) else ():
+        with contextlib.suppress(ValueError):
+            entry = EntryModel.model_validate(values).build()
+            entries[entry.key] = entry
+    return whole.build(tuple(entries.values()))
+
+
+def _write(path: Path, file: TunedFile) -> None:
+    """Temporary file, fsync, replace, fsync of the folder: a crash leaves the old file or the new one."""
+    data = text_of(file).encode()
+    checked(path, data)  # what could not be read again is never written
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextlib.contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except filelock.Timeout:
+        raise ConfigFileError(
+            f"Another process has held {folder / '.lock'} for {_LOCK_SECONDS:.0f} s; end it and try again."
+        ) from None
+    except OSError as error:
+        raise ConfigFileError(
+            f"Tuned configs cannot be written to {folder}: {error.strerror or error}; "
+            "make it writable or set SPLASHGEN_CONFIG_DIR to a folder that is."
+        ) from error
