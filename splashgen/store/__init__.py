@@ -2,20 +2,31 @@
 
 from splashgen.store.entry import Entry, GpuFacts, Regime, RunnerUp, Status, Timing, TunedFile
 from splashgen.store.files import load, user_folder
+from splashgen.store.lookup import lookup, nearest_miss
+from splashgen.store.match import Match, Rung, Source, Step
 from splashgen.store.provenance import Provenance, current
 from splashgen.store.saving import save, write
+from splashgen.store.staleness import Freshness, freshness
 
 __all__ = [
     "Entry",
+    "Freshness",
     "GpuFacts",
+    "Match",
     "Provenance",
     "Regime",
+    "Rung",
     "RunnerUp",
+    "Source",
     "Status",
+    "Step",
     "Timing",
     "TunedFile",
     "current",
+    "freshness",
     "load",
+    "lookup",
+    "nearest_miss",
     "save",
     "user_folder",
     "write",

@@ -1,0 +1,115 @@
+"""(Problem, Gpu) → the best config that is known, and an account of how it was found."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from splashgen.families import family_for, family_named
+from splashgen.gpu import Gpu
+from splashgen.problem import Problem
+from splashgen.store.distance import differences, distance
+from splashgen.store.entry import Entry, Regime, Status
+from splashgen.store.match import Match, Rung, Source, Step
+from splashgen.store.staleness import Freshness, freshness
+from splashgen.store.tables import Table, tables
+
+__all__ = ["lookup", "nearest_miss"]
+
+_RUNGS = tuple(Rung)
+_SOURCES = tuple(Source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    rung: Rung
+    distance: float
+    entry: Entry
+    table: Table
+
+    def order(self, regime: Regime) -> tuple[object, ...]:
+        """Best first; the last parts only make the order total."""
+        other_regime = self.entry.regime is not regime
+        rank = _RUNGS.index(self.rung), self.distance, other_regime, _SOURCES.index(self.table.source)
+        return *rank, -self.entry.problem.seq_len, str(self.entry.problem), self.table.path.name
+
+
+def lookup(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> Match:
+    """Find the config for a problem on a device.
+
+    The chain, best first: an exact entry for this chip (the user's before the shipped one), this chip's entry at
+    the nearest length, at the nearest problem, an entry of the same architecture, a planned one, the family's
+    default. Operation, α class, dtype, causality and training must match; the rest transfers by `distance`. An
+    entry that does not fit this chip, or whose code has changed since, is passed over with its reason.
+
+    Raises
+    ------
+    NotImplementedError
+        If no family computes the problem on this device.
+    """
+    family = family_for(problem, gpu)
+    steps = [
+        Step(Rung.EXACT, table.source, table.trouble, table.path)
+        for table in tables()
+        if table.trouble and table.slug == gpu.slug
+    ]
+    candidates = sorted(_candidates(problem, gpu, regime), key=lambda one: one.order(regime))
+    for one in candidates:
+        verdict, note = _verdict(one, problem, gpu)
+        steps.append(Step(one.rung, one.table.source, verdict, one.table.path, one.entry))
+        if verdict == "used":
+            return Match(
+                one.rung, one.table.source, one.entry.config, tuple(steps), one.entry, one.table.path, note
+            )
+    steps.append(Step(Rung.DEFAULT, Source.FAMILY, "used"))
+    return Match(Rung.DEFAULT, Source.FAMILY, family.default(problem, gpu), tuple(steps))
+
+
+def nearest_miss(problem: Problem, gpu: Gpu) -> tuple[Entry, dict[str, tuple[object, object]]] | None:
+    """The entry of this chip or its architecture that differs in the fewest fields, and those fields."""
+    misses = [
+        (entry, differences(entry.problem, problem))
+        for table in tables()
+        if table.file and table.file.gpu.compute_capability == gpu.compute_capability
+        for entry in table.file.entries
+    ]
+    misses = [(entry, fields) for entry, fields in misses if fields]
+    return min(misses, key=lambda miss: (len(miss[1]), str(miss[0].problem)), default=None)
+
+
+def _candidates(problem: Problem, gpu: Gpu, regime: Regime) -> Iterator[_Candidate]:
+    for table in tables():
+        for entry in table.file.entries if table.file else ():
+            if entry.regime not in (regime, Regime.MIXED):
+                continue
+            far = distance(entry.problem, problem)
+            rung = _rung(table, entry, problem, gpu) if far < math.inf else None
+            if rung:
+                yield _Candidate(rung, far, entry, table)
+
+
+def _rung(table: Table, entry: Entry, problem: Problem, gpu: Gpu) -> Rung | None:
+    assert table.file is not None
+    chip = table.file.gpu
+    if chip.compute_capability != gpu.compute_capability:
+        return None
+    if entry.status is Status.PLANNED:
+        return Rung.PLANNED
+    if (chip.name, chip.multiprocessors) != (gpu.name, gpu.multiprocessors):
+        return Rung.SAME_ARCHITECTURE
+    fields = differences(entry.problem, problem).keys()
+    if not fields:
+        return Rung.EXACT
+    return Rung.NEAREST_LENGTH if fields == {"seq_len"} else Rung.NEAREST_PROBLEM
+
+
+def _verdict(one: _Candidate, problem: Problem, gpu: Gpu) -> tuple[str, str]:
+    """(`used`, a note) or (why not, nothing)."""
+    family = family_named(one.entry.config.family)
+    if gpu.backend not in family.backends or not family.supports(problem):
+        return f"{family.name} does not compute this problem here", ""
+    objection = family.space.objection(problem, gpu, one.entry.config)
+    if objection:
+        return f"it does not fit here: {objection}", ""
+    assert one.table.file is not None
+    grade, why = freshness(one.entry, one.table.file.provenance)
+    return (why, "") if grade is Freshness.CHANGED else ("used", why)

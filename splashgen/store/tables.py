@@ -1,0 +1,84 @@
+"""The tables that this process can see: user's and shipped files, each read once until it changes on disk."""
+
+import functools
+import hashlib
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from splashgen._version import __version__
+from splashgen.errors import ConfigFileError
+from splashgen.resources import shipped_folder
+from splashgen.store.entry import TunedFile
+from splashgen.store.files import load, user_folder
+from splashgen.store.match import Source
+
+__all__ = ["Table", "digest", "tables"]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file and what it says, or why it could not be used."""
+
+    path: Path
+    source: Source
+    file: TunedFile | None
+    trouble: str = ""
+
+    @property
+    def slug(self) -> str:
+        """`h100` for `h100.yaml` and `h100-2.yaml`."""
+        return self.path.stem.split("-")[0]
+
+
+def tables() -> list[Table]:
+    """Every file of tuned configs, the user's first; a bad one is warned about once and has no entries."""
+    found = []
+    for source, path in _paths():
+        try:
+            facts = path.lstat()
+        except OSError:  # removed since it was listed
+            continue
+        found.append(_read(path, source, (facts.st_mtime_ns, facts.st_size, facts.st_ino)))
+    return found
+
+
+def digest() -> str:
+    """A hash of all files, the version and the fallback mode: processes with the same one choose alike."""
+    mixture = hashlib.sha256(f"{__version__}\0{os.environ.get('SPLASHGEN_FALLBACK', '')}".encode())
+    for source, path in _paths():
+        try:
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            content = type(error).__name__
+        mixture.update(f"\0{source.value}\0{path.name}\0{content}".encode())
+    return mixture.hexdigest()[:16]
+
+
+def _paths() -> Iterator[tuple[Source, Path]]:
+    for source, folder in ((Source.USER, user_folder()), (Source.SHIPPED, shipped_folder("tuned_configs"))):
+        try:
+            names = sorted(os.listdir(folder))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            _warn_once(f"Tuned configs in {folder} are not used: {error.strerror}.")
+            continue
+        yield from ((source, folder / name) for name in names if name.endswith(".yaml") and name[0] != ".")
+
+
+@functools.lru_cache(maxsize=256)
+def _read(path: Path, source: Source, signature: tuple[int, int, int]) -> Table:
+    """The signature is there for the cache: another one means another file."""
+    try:
+        return Table(path, source, load(path))
+    except ConfigFileError as error:
+        _warn_once(f"{error} The file is not used.")
+        return Table(path, source, None, str(error))
+
+
+@functools.lru_cache(maxsize=256)
+def _warn_once(message: str) -> None:
+    warnings.warn(message, stacklevel=2)
