@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import io
+import re
 import tokenize
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +17,8 @@ from splashgen.problem import Problem
 from splashgen.resources import shipped_folder
 
 __all__ = ["Rendered", "code_hash", "render"]
+
+_NOTHING = "\0"  # stands where a macro had no statement to give
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,12 @@ def _plain(value: object) -> object:
     return value
 
 
+def _lines(text: str, indent: int = 0) -> str:
+    """A macro's statements in place of one line, indented; the line goes where there is no statement."""
+    lines = text.strip("\n").split("\n")
+    return "\n".join(" " * indent + line if line else "" for line in lines) if any(lines) else _NOTHING
+
+
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -53,6 +62,7 @@ def _environment() -> jinja2.Environment:
         finalize=_plain,
     )
     environment.globals["block"] = _block
+    environment.filters["lines"] = _lines
     return environment
 
 
@@ -65,6 +75,7 @@ def render(problem: Problem, config: Config) -> Rendered:
     family.space.member(config.as_dict())
     semantics = problem.semantics()
     body = _environment().get_template(family.template).render(p=semantics, c=config.as_dict(), alpha=problem.alpha)
+    body = re.sub(rf"^ *{_NOTHING}\n", "", body, flags=re.MULTILINE)
     digest = code_hash(body)
     header = (
         f"# {semantics}\n"
