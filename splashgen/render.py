@@ -16,7 +16,7 @@ from splashgen.families import family_named
 from splashgen.problem import Problem
 from splashgen.resources import shipped_folder
 
-__all__ = ["Rendered", "code_hash", "render"]
+__all__ = ["Rendered", "code_hash", "environment", "render"]
 
 _NOTHING = "\0"  # stands where a macro had no statement to give
 
@@ -52,8 +52,9 @@ def _lines(text: str, indent: int = 0) -> str:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """What every template is rendered in: strict, and able to print plain values only."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(shipped_folder("templates")),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -61,9 +62,9 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         finalize=_plain,
     )
-    environment.globals["block"] = _block
-    environment.filters["lines"] = _lines
-    return environment
+    made.globals["block"] = _block
+    made.filters["lines"] = _lines
+    return made
 
 
 def render(problem: Problem, config: Config) -> Rendered:
@@ -74,7 +75,7 @@ def render(problem: Problem, config: Config) -> Rendered:
     family = family_named(config.family)
     family.space.member(config.as_dict())
     semantics = problem.semantics()
-    body = _environment().get_template(family.template).render(p=semantics, c=config.as_dict(), alpha=problem.alpha)
+    body = environment().get_template(family.template).render(p=semantics, c=config.as_dict(), alpha=problem.alpha)
     body = re.sub(rf"^ *{_NOTHING}\n", "", body, flags=re.MULTILINE)
     digest = code_hash(body)
     header = (
