@@ -1,4 +1,4 @@
-"""Compiling kernels for a GPU that need not be here: no driver, no launch, Triton's own cache filled on the way."""
+"""Compiling kernels for a GPU that need not be here: no driver, no launch, Triton's own cache filled."""
 
 from splashgen.compile.kernels import CompiledKernel, compile_kernels, fits
 from splashgen.compile.pool import CompilePool, Job, compile_many

@@ -104,7 +104,7 @@ class CompilePool:
         self._idle.put(worker)
         if isinstance(answer, KernelError):
             raise answer
-        return answer  # type: ignore[no-any-return]
+        return answer
 
 
 def _start() -> "subprocess.Popen[bytes]":

@@ -23,9 +23,7 @@ def target_of(gpu: Gpu) -> Any:
         return GPUTarget("cuda", int(gpu.arch.removeprefix("sm_")), gpu.warp_size)
     if gpu.backend == "hip":
         return GPUTarget("hip", gpu.arch, gpu.warp_size)
-    raise ValueError(
-        f"gpu is {gpu.slug!r}, whose backend {gpu.backend!r} has no compiler; it must be cuda or hip."
-    )
+    raise ValueError(f"gpu is {gpu.slug!r}, backend {gpu.backend!r}; only cuda and hip have a compiler.")
 
 
 class _Driver:

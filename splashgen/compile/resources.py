@@ -28,7 +28,7 @@ def _from_cubin(path: str, name: str) -> tuple[int, int]:
 
     command = [knobs.nvidia.cuobjdump.path, "--dump-resource-usage", path]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    # cuobjdump prints « Function NAME:\n  REG:40 STACK:0 SHARED:0 LOCAL:0 ... »; the stack holds what was spilled.
+    # cuobjdump prints «Function NAME:\n  REG:40 STACK:0 SHARED:0 LOCAL:0 ...»; the stack holds the spills.
     found = re.search(rf"Function {re.escape(name)}:\s*REG:(\d+) STACK:(\d+) SHARED:\d+ LOCAL:(\d+)", text)
     if found is None:
         raise KernelError(

@@ -1,0 +1,140 @@
+"""Compilation for GPUs that are not here. Everything real runs in processes without Triton's interpreter."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from splashgen.alpha import AlphaClass
+from splashgen.compile import CompiledKernel, CompilePool, Job, compile_many, fits
+from splashgen.compile.recorder import compiling_for
+from splashgen.config import Config
+from splashgen.errors import KernelError
+from splashgen.families import families
+from splashgen.gpu import CPU, KNOWN_GPUS
+from splashgen.problem import DType, Operation, Problem
+
+H100, MI300X, A10G = (KNOWN_GPUS[slug] for slug in ("h100", "mi300x", "a10g"))
+
+TINY_MODULE = """
+import torch
+import triton
+import triton.language as tl
+
+@triton.jit
+def product_kernel(x_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    rows = tl.arange(0, BLOCK)
+    total = tl.zeros((BLOCK, BLOCK), tl.float32)
+    for start in range(0, n, BLOCK):
+        x = tl.load(x_ptr + rows[:, None] * n + start + rows[None, :])
+        total = tl.dot(x, x.T, total)
+    tl.store(out_ptr + rows[:, None] * BLOCK + rows[None, :], total)
+
+def forward(x, block):
+    out = torch.empty(block, block, device=x.device)
+    product_kernel[(1,)](x, out, x.shape[1], BLOCK=block, num_warps=4, num_stages=3)
+    return out
+"""
+
+TINY_SCRIPT = """
+import json, sys, torch, triton, tiny
+from splashgen.compile.kernels import described
+from splashgen.compile.recorder import compiling_for
+from splashgen.gpu import KNOWN_GPUS
+
+x = torch.empty(128, 1024, dtype=torch.float16, device="meta")
+said = {}
+for slug in sys.argv[1:]:
+    with compiling_for(KNOWN_GPUS[slug]) as compiled:
+        for block in (64, 128, 64):
+            tiny.forward(x, block)
+    said[slug] = [[k.shared_memory, k.registers, k.spills] for k in map(described, compiled.values())]
+assert triton.runtime.driver._active is None
+print(json.dumps(said))
+"""
+
+
+def run_without_interpreter(script: str, *arguments: str, folder: Path) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    paths = [str(Path(__file__).parents[1]), str(folder), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_launches_become_compilations_for_the_chosen_chip(tmp_path):
+    (tmp_path / "tiny.py").write_text(TINY_MODULE)
+    said = json.loads(run_without_interpreter(TINY_SCRIPT, "a100", "h100", "mi300x", folder=tmp_path))
+    assert [len(kernels) for kernels in said.values()] == [2, 2, 2], "a repeated launch is told once"
+    small, large = said["h100"]
+    # Three stages of one float16 tile each: the loop is pipelined, so pointers counted as aligned.
+    assert small[0] == 3 * 64 * 64 * 2
+    assert large[0] == 3 * 128 * 128 * 2
+    assert all(registers >= 32 for kernels in said.values() for _, registers, _ in kernels)
+    assert said["a100"] != said["h100"] != said["mi300x"]
+
+
+def test_the_interpreter_is_refused(monkeypatch):
+    triton = pytest.importorskip("triton")
+    monkeypatch.setattr(triton.knobs.runtime, "interpret", True)
+    with pytest.raises(RuntimeError, match="TRITON_INTERPRET=1"), compiling_for(H100):
+        pass
+
+
+def test_a_device_without_a_compiler_is_refused(monkeypatch):
+    triton = pytest.importorskip("triton")
+    monkeypatch.setattr(triton.knobs.runtime, "interpret", False)
+    with pytest.raises(ValueError, match="only cuda and hip"), compiling_for(CPU):
+        pass
+
+
+def test_fits_names_the_kernel_and_both_numbers():
+    small = CompiledKernel("small", 1024, 40, 0, 4)
+    large = CompiledKernel("large", 150_000, 255, 12, 8)
+    assert fits([small, large], H100) is None, "spills are slow, not wrong"
+    assert fits([small, large], A10G) == (
+        "large needs 150000 bytes of shared memory a block, but NVIDIA A10G has 101376."
+    )
+    assert "tensor memory" in (fits([CompiledKernel("wide", 0, 40, 0, 4, 513)], KNOWN_GPUS["b200"]) or "")
+
+
+class _Unpickled:
+    """In the worker, becomes a call: a compiler that does something unexpected."""
+
+    def __init__(self, function, argument):
+        self.call = function, (argument,)
+
+    def __reduce__(self):
+        return self.call
+
+
+PROBLEM = Problem(Operation.ENTMAX, AlphaClass.TWO, DType.FLOAT32, seq_len=64)
+
+
+def test_a_compiler_that_dies_or_hangs_costs_its_own_job_alone():
+    unknown = Config.of("no_such_family", {})
+    dies, hangs = _Unpickled(os._exit, 3), _Unpickled(time.sleep, 60)
+    with CompilePool(processes=1, limit_s=10.0) as pool:
+        futures = [pool.submit(Job(PROBLEM, config, H100)) for config in (dies, hangs, unknown)]
+        with pytest.raises(KernelError, match="ended with code 3"):
+            futures[0].result()
+        with pytest.raises(KernelError, match="ended with code -9"):
+            futures[1].result()
+        with pytest.raises(KernelError, match="no kernel family 'no_such_family'"):
+            futures[2].result()
+
+
+def test_a_pool_needs_a_process():
+    with pytest.raises(ValueError, match="processes is 0"):
+        CompilePool(processes=0)
