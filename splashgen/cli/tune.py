@@ -1,0 +1,189 @@
+"""`splashgen tune`: find the fastest configs for the device that is here, and store them."""
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from splashgen.gpu import Gpu
+    from splashgen.problem import Problem
+    from splashgen.tune import Limits, Report
+
+__all__ = ["tune"]
+
+
+class PresetName(enum.StrEnum):
+    """The presets of `splashgen.tune.presets`, named here so that --help imports nothing."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+    FULL = "full"
+
+
+class OperationName(enum.StrEnum):
+    """What can be tuned."""
+
+    ATTENTION = "attention"
+    ENTMAX = "entmax"
+
+
+def tune(
+    gpu: Annotated[
+        str, typer.Option(help="The device to tune, which must be the one of this machine: h100, cpu, ...")
+    ] = "auto",
+    preset: Annotated[
+        PresetName, typer.Option(help="The problems to tune when none of the options below names one.")
+    ] = PresetName.STANDARD,
+    operation: Annotated[OperationName | None, typer.Option(help="Tune this operation.")] = None,
+    head_dim: Annotated[int | None, typer.Option(min=1, help="Of query and key.")] = None,
+    value_dim: Annotated[int | None, typer.Option(min=1, help="Of value; the head dim if left out.")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="bfloat16, float16, float32, float64; bfloat16 on a GPU if left out.")
+    ] = None,
+    alpha: Annotated[float | None, typer.Option(help="In (1, 2]; 1.5 if left out.")] = None,
+    causal: Annotated[
+        bool | None, typer.Option("--causal/--no-causal", help="Causal attention if left out.")
+    ] = None,
+    seq_len: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Sequence length; may be repeated. Tuned at the next power of two."),
+    ] = None,
+    inference: Annotated[bool, typer.Option("--inference", help="Forward only.")] = False,
+    trials: Annotated[int | None, typer.Option(min=1, help="Candidates for each problem, at most.")] = None,
+    time: Annotated[float | None, typer.Option(min=0.1, help="Seconds of search for each problem.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Tune anew what an earlier run finished.")] = False,
+    output: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder for the winners; the user's own if left out.")
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Append every event to this file as JSON lines.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Report every trial.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the final table only.")] = False,
+) -> None:
+    """Find the fastest correct config of each problem on this machine's device, and store it.
+
+    Ctrl-C keeps what was found, and the same command goes on from there.
+    """
+    from splashgen.errors import SplashgenError
+    from splashgen.tune import choose_gpu
+    from splashgen.tune.presets import preset as named_preset
+    from splashgen.tune.summary import print_summary
+    from splashgen.tune.target import GpuNotHereError
+
+    try:
+        device = choose_gpu(gpu)
+    except GpuNotHereError as error:
+        raise _failure(error, 2) from None
+    try:
+        chosen = named_preset(preset.value, device)
+        named = (operation, head_dim, value_dim, dtype, alpha, causal, seq_len)
+        if inference or any(value is not None for value in named):
+            problems = _problems(
+                device, operation, head_dim, value_dim, dtype, alpha, causal, seq_len, inference
+            )
+        else:
+            problems = chosen.problems
+    except ValueError as error:
+        raise _failure(error, 2) from None
+    try:
+        limits = _limits(chosen.limits, trials, time)
+        report = _run(problems, device, limits, again, output, log, verbose, quiet)
+    except NotImplementedError as error:
+        raise _failure(error, 2) from None
+    except (SplashgenError, OSError) as error:
+        raise _failure(error, 1) from None
+    print_summary(report, device)
+    if report.interrupted:
+        raise typer.Exit(130)
+    if any(ended.entry is None for ended in report.ended):
+        raise typer.Exit(1)
+
+
+def _failure(error: Exception, code: int) -> typer.Exit:
+    typer.echo(f"splashgen tune: {error}", err=True)
+    return typer.Exit(code)
+
+
+def _problems(
+    gpu: "Gpu",
+    operation: OperationName | None,
+    head_dim: int | None,
+    value_dim: int | None,
+    dtype: str | None,
+    alpha: float | None,
+    causal: bool | None,
+    seq_len: list[int] | None,
+    inference: bool,
+) -> tuple["Problem", ...]:
+    """The problems that the options name, one a length."""
+    from splashgen.alpha import AlphaClass, check_alpha
+    from splashgen.problem import DType
+    from splashgen.tune.presets import attention, entmax
+
+    kinds = [kind.value for kind in DType]
+    if dtype is not None and dtype not in kinds:
+        raise ValueError(f"--dtype is {dtype!r}, but must be one of {', '.join(kinds)}.")
+    cpu = gpu.backend == "cpu"
+    kind = DType(dtype or ("float32" if cpu else "bfloat16"))
+    alpha_class = AlphaClass.of(check_alpha(1.5 if alpha is None else alpha))
+    lengths = seq_len or [1024 if cpu else 4096]
+    if operation is OperationName.ENTMAX:
+        if head_dim or value_dim or causal is not None:
+            raise ValueError("--head-dim, --value-dim and --causal belong to attention, not to entmax.")
+        return tuple(entmax(kind, length, alpha=alpha_class, training=not inference) for length in lengths)
+    return tuple(
+        attention(
+            kind,
+            head_dim or 64,
+            length,
+            alpha=alpha_class,
+            value_dim=value_dim,
+            causal=causal is not False,
+            training=not inference,
+        )
+        for length in lengths
+    )
+
+
+def _limits(limits: "Limits", trials: int | None, seconds: float | None) -> "Limits":
+    """The preset's limits; what the user asked for is not cut short by the others."""
+    from dataclasses import replace
+
+    if trials is not None:
+        limits = replace(limits, trials=trials, seconds=None, stall=None)
+    if seconds is not None:
+        limits = replace(limits, seconds=seconds, trials=trials, stall=None)
+    return limits
+
+
+def _run(
+    problems: tuple["Problem", ...],
+    gpu: "Gpu",
+    limits: "Limits",
+    again: bool,
+    output: Path | None,
+    log: Path | None,
+    verbose: bool,
+    quiet: bool,
+) -> "Report":
+    import contextlib
+
+    from rich.console import Console
+
+    from splashgen.tune import tune as tune_problems
+    from splashgen.tune.display import JsonLines, LiveView, PlainLines, all_of
+    from splashgen.tune.events import Notify
+
+    console = Console(stderr=True)
+    watchers: list[Notify] = []
+    with contextlib.ExitStack() as stack:
+        if log is not None:
+            watchers.append(JsonLines(stack.enter_context(log.open("a", encoding="utf-8"))))
+        if console.is_terminal and not quiet:
+            watchers.append(stack.enter_context(LiveView(console, verbose)))
+        elif not quiet:
+            watchers.append(PlainLines(verbose=verbose))
+        return tune_problems(problems, gpu, limits, again=again, folder=output, notify=all_of(watchers))

@@ -1,0 +1,116 @@
+"""What happens inside the worker: build, gate, time; and the interleaved shoot-out of the finalists."""
+
+import functools
+import random
+from dataclasses import dataclass
+
+import torch
+
+from splashgen.cases import case_for
+from splashgen.config import Config
+from splashgen.gpu import Gpu
+from splashgen.kernel import build
+from splashgen.problem import Problem
+from splashgen.tune.gate import Exam, Ruling, final_questions, trial_questions
+from splashgen.tune.outcome import Outcome, Status
+from splashgen.tune.timing import Stopwatch, Subject, device_of, repeat, rounds_within, timed_inputs
+
+__all__ = ["ShootOut", "Trial", "judge_finalist", "rejected", "run_shoot_out", "run_trial"]
+
+_TIMED_SEED = 7
+"""All candidates are timed on the same inputs, which the gate never uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One candidate to judge and time."""
+
+    problem: Problem
+    config: Config
+    gpu: Gpu
+    seed: int
+    seconds: float
+    """To spend on repetitions."""
+    best_ms: float | None = None
+    """The fastest so far: a candidate far behind is timed less often."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShootOut:
+    """Finalists that passed the gate, to be timed against each other."""
+
+    problem: Problem
+    configs: tuple[Config, ...]
+    gpu: Gpu
+    seed: int
+    seconds: float
+
+
+def run_trial(trial: Trial) -> Outcome:
+    """Build the candidate, ask the gate, time it."""
+    device = device_of(trial.gpu)
+    try:
+        kernel = build(trial.problem, trial.config)
+        questions = trial_questions(trial.problem, trial.seed)
+        outcome = _outcome(Exam(trial.problem, questions, device).examine(kernel))
+        if not outcome.ok:
+            return outcome
+        subject = Subject(
+            case_for(trial.problem.operation),
+            kernel,
+            timed_inputs(trial.problem, _TIMED_SEED, device),
+            Stopwatch(device),
+        )
+        samples = tuple(repeat(subject, trial.seconds, trial.best_ms))
+    except Exception as error:
+        return rejected(error)
+    return Outcome(Status.OK, errors=outcome.errors, samples=samples)
+
+
+def judge_finalist(trial: Trial) -> Outcome:
+    """The gate at its strictest: every workload, lengths near the problem's own; nothing is timed."""
+    try:
+        exam = _final_exam(trial.problem, trial.seed, device_of(trial.gpu))
+        return _outcome(exam.examine(build(trial.problem, trial.config)))
+    except Exception as error:
+        return rejected(error)
+
+
+def run_shoot_out(task: ShootOut) -> tuple[tuple[float, ...], ...]:
+    """Milliseconds of every finalist in interleaved rounds: samples with the same index are of one round.
+
+    The order within a round is drawn anew each time, so heat and clocks favour nobody.
+    """
+    device, case = device_of(task.gpu), case_for(task.problem.operation)
+    inputs, watch = timed_inputs(task.problem, _TIMED_SEED, device), Stopwatch(device)
+    subjects = [Subject(case, build(task.problem, config), inputs, watch) for config in task.configs]
+    samples: list[list[float]] = [[] for _ in subjects]
+    order, draw = list(range(len(subjects))), random.Random(task.seed)
+    for _ in range(rounds_within(task.seconds, subjects)):
+        draw.shuffle(order)
+        for place in order:
+            samples[place].append(subjects[place].round())
+    return tuple(map(tuple, samples))
+
+
+@functools.lru_cache(maxsize=1)
+def _final_exam(problem: Problem, seed: int, device: torch.device) -> Exam:
+    """All finalists of a problem sit the same exam, whose truths are the costly part."""
+    return Exam(problem, final_questions(problem, seed), device)
+
+
+def _outcome(ruling: Ruling) -> Outcome:
+    return Outcome(Status.OK if ruling.passed else Status.WRONG, ruling.reason, ruling.errors)
+
+
+def rejected(error: Exception) -> Outcome:
+    """The outcome of a candidate that raised."""
+    first_line = (str(error).strip().splitlines() or [""])[0][:500]
+    reason = f"{type(error).__name__}: {first_line}"
+    # Triton's class, by name: it is not installed everywhere.
+    if isinstance(error, torch.OutOfMemoryError) or type(error).__name__ == "OutOfResources":
+        return Outcome(Status.DOES_NOT_FIT, reason)
+    # After an illegal access every further call of the process fails: the tuner replaces it on this status.
+    if isinstance(error, torch.AcceleratorError) or "CUDA error" in reason or "HIP error" in reason:
+        return Outcome(Status.CRASHED, reason)
+    return Outcome(Status.FAILED, reason)

@@ -1,0 +1,78 @@
+"""What the tuner tells whoever watches."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from splashgen.config import Config
+from splashgen.problem import Problem
+from splashgen.store import Entry
+from splashgen.tune.outcome import Outcome
+
+__all__ = ["Event", "Notify", "ProblemEnded", "ProblemStarted", "ShootOutStarted", "TrialEnded"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemStarted:
+    """A search begins or is taken up again."""
+
+    problem: Problem
+    place: int
+    """From 1."""
+    problems: int
+    trials: int | None
+    """The most that are tried; None if time is the only limit."""
+    done: int
+    """Trials of an earlier run."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEnded:
+    """A candidate was evaluated."""
+
+    problem: Problem
+    number: int
+    """From 1."""
+    trials: int | None
+    config: Config
+    outcome: Outcome
+    best_ms: float | None
+    seconds_left: float | None
+    """An estimate for all problems that are still to do; None before there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShootOutStarted:
+    """The search is over; the finalists meet."""
+
+    problem: Problem
+    finalists: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemEnded:
+    """A problem is done, was done before, or has no correct config."""
+
+    problem: Problem
+    entry: Entry | None
+    """The winner, or None if there is none."""
+    path: Path | None
+    """The file that it is in."""
+    reason: str
+    """Why the search ended."""
+    skipped: bool = False
+    """An earlier run had finished it."""
+    counts: "Counter[str]" = field(default_factory=Counter)
+    """Candidates by status."""
+
+    @property
+    def speed_up(self) -> float | None:
+        """Default time / tuned time."""
+        if self.entry is None or self.entry.default_time_ms is None:
+            return None
+        return self.entry.default_time_ms.median / self.entry.time_ms.median
+
+
+Event = ProblemStarted | TrialEnded | ShootOutStarted | ProblemEnded
+Notify = Callable[[Event], None]

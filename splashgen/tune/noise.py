@@ -1,0 +1,60 @@
+"""What timings can and cannot tell: medians with bootstrap intervals, and who is faster beyond noise."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Interval", "faster_beyond_noise", "geometric_mean", "ratio"]
+
+_RESAMPLES = 2000
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A median and its 95 % bootstrap interval, in the unit of the samples."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, samples: Sequence[float]) -> "Interval":
+        """The percentile bootstrap of the median; the same samples always give the same interval.
+
+        Raises
+        ------
+        ValueError
+            If there are no samples.
+        """
+        if not samples:
+            raise ValueError("samples is empty, but a median needs at least one.")
+        values = np.asarray(samples, dtype=np.float64)
+        picks = np.random.default_rng(0).integers(0, len(values), (_RESAMPLES, len(values)))
+        medians = np.median(values[picks], axis=1)
+        tail = (1.0 - _CONFIDENCE) / 2.0
+        low, high = np.quantile(medians, [tail, 1.0 - tail])
+        return cls(float(np.median(values)), float(low), float(high))
+
+
+def ratio(samples: Sequence[float], others: Sequence[float]) -> Interval:
+    """samples / others, pair by pair: what drifts between rounds cancels within one.
+
+    Raises
+    ------
+    ValueError
+        If the two do not have the same number of samples.
+    """
+    return Interval.of([mine / other for mine, other in zip(samples, others, strict=True)])
+
+
+def faster_beyond_noise(challenger: Sequence[float], holder: Sequence[float]) -> bool:
+    """Whether the whole interval of the paired ratio lies below 1."""
+    return ratio(challenger, holder).high < 1.0
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """exp of the mean logarithm."""
+    return math.exp(sum(map(math.log, values)) / len(values))

@@ -1,0 +1,134 @@
+"""`Search`: which candidate comes next. All of a small space, otherwise what Optuna's TPE proposes."""
+
+import itertools
+import random
+import zlib
+from collections.abc import Iterator, Sequence
+
+from splashgen.config import Config
+from splashgen.gpu import Gpu
+from splashgen.problem import Problem
+from splashgen.render import render
+from splashgen.space import Space
+from splashgen.tune.evaluate import rejected
+from splashgen.tune.journal import Journal, Ticket
+from splashgen.tune.outcome import Outcome, Status
+
+__all__ = ["Search"]
+
+_EXHAUSTIVE = 500
+"""Points that are all tried where the number of trials is not limited."""
+_FRUITLESS = 30
+"""Proposals in a row that are infeasible or known, after which any untried point is taken."""
+
+
+class Search:
+    """Hands out candidates that are feasible and whose code no earlier candidate had.
+
+    Parameters
+    ----------
+    journal : Journal
+        Where candidates and results are written; what it has is not handed out again.
+    first : sequence of Config
+        Tried before all others: the default, the incumbent, relatives.
+    trials : int, optional
+        How many candidates may be evaluated, those of the journal included.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        space: Space,
+        problem: Problem,
+        gpu: Gpu,
+        first: Sequence[Config],
+        trials: int | None,
+    ) -> None:
+        self._journal, self._space, self._problem, self._gpu = journal, space, problem, gpu
+        records = journal.records()
+        self._known = {record.config for record in records}
+        self._outcomes: dict[str, Outcome | None] = {
+            record.code_hash: record.outcome for record in records if not record.free
+        }
+        self.handed_out = sum(not record.free for record in records)
+        """Candidates that cost or will cost an evaluation."""
+        few = list(itertools.islice(space.feasible(problem, gpu), (trials or _EXHAUSTIVE) + 1))
+        self.exhaustive = len(few) <= (trials or _EXHAUSTIVE)
+        """Whether every feasible point is tried."""
+        self.trials = len(few) if self.exhaustive else trials
+        """How many candidates will be evaluated at most; None if there is no limit."""
+        self._rest = self._shuffled() if self.exhaustive else iter(())
+        self._first = iter([config for config in dict.fromkeys(first) if self._objection(config) is None])
+        self._fruitless = 0
+
+    def next(self) -> Ticket | None:
+        """The next candidate to evaluate, or None when there are no more."""
+        while self.trials is None or self.handed_out < self.trials:
+            ticket = self._proposal()
+            if ticket is None:
+                return None
+            code_hash = self._admitted(ticket)
+            if code_hash is not None:
+                self._fruitless = 0
+                self._outcomes[code_hash] = None
+                self.handed_out += 1
+                return ticket
+            self._fruitless += 1
+        return None
+
+    def tell(self, ticket: Ticket, outcome: Outcome, seconds: float) -> None:
+        """Write down the result of a candidate that `next` returned."""
+        code_hash = render(self._problem, ticket.config).hash
+        self._outcomes[code_hash] = outcome
+        self._journal.tell(ticket, outcome, code_hash, seconds)
+
+    def drop(self, ticket: Ticket) -> None:
+        """Take a candidate back that will not be evaluated."""
+        self.handed_out -= 1
+        self._journal.drop(ticket)
+
+    def _proposal(self) -> Ticket | None:
+        for config in self._first:
+            if config not in self._known:
+                return self._journal.take(config)
+        if not self.exhaustive and self._fruitless < _FRUITLESS:
+            return self._journal.propose()
+        if not self.exhaustive:
+            self._rest, self._fruitless = self._shuffled(), 0
+        for config in self._rest:
+            if config not in self._known:
+                return self._journal.take(config)
+        return None
+
+    def _admitted(self, ticket: Ticket) -> str | None:
+        """The code hash of a candidate worth evaluating; others are written down at once, for free."""
+        if ticket.config in self._known and not self.exhaustive:
+            self._journal.drop(ticket)
+            return None
+        self._known.add(ticket.config)
+        objection = self._objection(ticket.config)
+        if objection is not None:
+            self._journal.tell(ticket, Outcome(Status.DOES_NOT_FIT, objection), "", free=True)
+            return None
+        try:
+            code_hash = render(self._problem, ticket.config).hash
+        except Exception as error:  # a template may refuse a config in many ways
+            self._journal.tell(ticket, rejected(error), "", free=True)
+            return None
+        if code_hash not in self._outcomes:
+            return code_hash
+        twin = self._outcomes[code_hash]
+        if twin is None:  # still being evaluated
+            self._journal.drop(ticket)
+        else:
+            self._journal.tell(ticket, twin, code_hash, free=True)
+        return None
+
+    def _objection(self, config: Config) -> str | None:
+        return self._space.objection(self._problem, self._gpu, config)
+
+    def _shuffled(self) -> Iterator[Config]:
+        """Every feasible point in an order that does not depend on the run but for the study's name."""
+        points = list(self._space.feasible(self._problem, self._gpu))
+        random.Random(zlib.crc32(self._journal.name.encode())).shuffle(points)
+        return iter(points)

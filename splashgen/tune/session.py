@@ -1,0 +1,201 @@
+"""One problem from its first trial to its stored winner."""
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from splashgen.compile import CompilePool
+from splashgen.config import Config
+from splashgen.families import family_for
+from splashgen.gpu import Gpu
+from splashgen.problem import Problem
+from splashgen.render import render
+from splashgen.store import Entry, RunnerUp, Status, Timing
+from splashgen.tune.bench import Bench
+from splashgen.tune.confirm import Standing, confirm, winner
+from splashgen.tune.evaluate import Trial
+from splashgen.tune.events import Notify, ShootOutStarted, TrialEnded
+from splashgen.tune.journal import Journal, Record
+from splashgen.tune.limits import Limits
+from splashgen.tune.noise import Interval
+from splashgen.tune.outcome import Outcome
+from splashgen.tune.pipeline import prepared
+from splashgen.tune.process import CallLost
+from splashgen.tune.search import Search
+
+__all__ = ["Session", "Verdict"]
+
+_FINALISTS = 3
+_IMPROVEMENT = 0.99
+"""A time counts as an improvement if it is at most this part of the best before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a problem ended."""
+
+    entry: Entry | None
+    reason: str
+    counts: "Counter[str]"
+    interrupted: bool = False
+
+
+class Session:
+    """The search on one problem.
+
+    Parameters
+    ----------
+    incumbent : Config, optional
+        What the store answers so far: it holds its place unless beaten beyond noise.
+    relatives : sequence of Config
+        Good elsewhere, tried early.
+    seconds_left : callable
+        (share of this problem's search still to do, in seconds) → an estimate for all problems.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        gpu: Gpu,
+        limits: Limits,
+        journal: Journal,
+        bench: Bench,
+        pool: CompilePool | None,
+        notify: Notify,
+        incumbent: Config | None = None,
+        relatives: Sequence[Config] = (),
+        seconds_left: Callable[[float], float] = lambda seconds: seconds,
+    ) -> None:
+        self._problem, self._gpu, self._limits = problem, gpu, limits
+        self._journal, self._bench, self._pool = journal, bench, pool
+        self._notify, self._seconds_left = notify, seconds_left
+        family = family_for(problem, gpu)
+        self._default, self._incumbent = family.default(problem, gpu), incumbent
+        first = [self._default, *([incumbent] if incumbent else []), *relatives]
+        first = [config for config in first if config.family == family.name]
+        self._search = Search(journal, family.space, problem, gpu, first, limits.trials)
+        self._records: list[Record] = [record for record in journal.records() if not record.free]
+
+    @property
+    def trials(self) -> int | None:
+        """The most that are evaluated; None if time is the only limit."""
+        return self._search.trials
+
+    @property
+    def done(self) -> int:
+        """Candidates evaluated so far, earlier runs included."""
+        return len(self._records)
+
+    def run(self) -> Verdict:
+        """Search, confirm, and make the entry; Ctrl-C ends the search and keeps what was found."""
+        interrupted = False
+        try:
+            reason = self._searched()
+        except KeyboardInterrupt:
+            interrupted, reason = True, "it was interrupted"
+        entry, objection = self._confirmed()
+        counts = Counter(record.outcome.status.value for record in self._records)
+        return Verdict(entry, objection or reason, counts, interrupted)
+
+    def _searched(self) -> str:
+        """Evaluate candidates until a limit is met, and say which."""
+        spent = sum(record.seconds for record in self._records)
+        with contextlib.closing(prepared(self._search, self._problem, self._gpu, self._pool)) as candidates:
+            while True:
+                if (reason := self._met(spent)) is not None:
+                    return reason
+                began = time.monotonic()
+                ticket, outcome = next(candidates, (None, None))
+                if ticket is None:
+                    return "every candidate was tried" if self._search.exhaustive else "all trials were made"
+                if outcome is None:
+                    best = self._best_ms()
+                    trial = Trial(
+                        self._problem,
+                        ticket.config,
+                        self._gpu,
+                        ticket.number,
+                        self._limits.timing_seconds,
+                        best,
+                    )
+                    outcome = self._bench.trial(trial)
+                seconds = time.monotonic() - began
+                spent += seconds
+                self._search.tell(ticket, outcome, seconds)
+                self._records.append(Record(ticket.config, "", outcome, seconds, free=False))
+                self._report(ticket.config, outcome, spent)
+
+    def _met(self, spent: float) -> str | None:
+        """The limit that is met, or None."""
+        if self._limits.seconds is not None and spent >= self._limits.seconds:
+            return f"{self._limits.seconds:g} s were spent"
+        stall = self._limits.stall
+        if stall is not None and not self._search.exhaustive and self._since_improvement() >= stall:
+            return f"{stall} trials brought no improvement"
+        return None
+
+    def _since_improvement(self) -> int:
+        best, since = float("inf"), 0
+        for record in self._records:
+            since += 1
+            if record.outcome.ok and record.outcome.median <= _IMPROVEMENT * best:
+                best, since = record.outcome.median, 0
+        return since
+
+    def _ranked(self) -> list[Record]:
+        correct = [record for record in self._records if record.outcome.ok]
+        return sorted(correct, key=lambda record: record.outcome.median)
+
+    def _best_ms(self) -> float | None:
+        ranked = self._ranked()
+        return ranked[0].outcome.median if ranked else None
+
+    def _report(self, config: Config, outcome: Outcome, spent: float) -> None:
+        trials, seconds = self._search.trials, self._limits.seconds
+        estimates = [] if seconds is None else [max(seconds - spent, 0.0)]
+        if trials is not None:
+            estimates.append((trials - self.done) * spent / self.done)
+        left = self._seconds_left(min(estimates)) if estimates else None
+        self._notify(TrialEnded(self._problem, self.done, trials, config, outcome, self._best_ms(), left))
+
+    def _confirmed(self) -> tuple[Entry | None, str]:
+        """The entry of the winner, or None with the reason why there is none."""
+        ranked = self._ranked()
+        if not ranked:
+            return None, "No candidate was correct" if self._records else "No candidate was evaluated"
+        holder = self._incumbent or self._default
+        configs = [holder, self._default, *(record.config for record in ranked[:_FINALISTS])]
+        self._notify(ShootOutStarted(self._problem, len(set(configs))))
+        try:
+            standings = confirm(
+                self._bench, self._problem, self._gpu, configs, self.done, self._limits.shoot_out_seconds
+            )
+        except CallLost as error:
+            return None, f"The shoot-out was lost. {error}"
+        if not standings:
+            return None, "No finalist passed the final gate"
+        return self._entry(standings, winner(standings, holder)), ""
+
+    def _entry(self, standings: Sequence[Standing], won: Standing) -> Entry:
+        times = {standing.config: _timing(standing.time) for standing in standings}
+        others = [standing for standing in standings if standing.config != won.config]
+        second = min(others, key=lambda standing: standing.time.median, default=None)
+        return Entry(
+            problem=self._problem,
+            config=won.config,
+            code_hash=render(self._problem, won.config).hash,
+            status=Status.MEASURED,
+            time_ms=times[won.config],
+            error=won.outcome.errors,
+            trials=self.done,
+            tuned_at=date.today().isoformat(),
+            default_time_ms=times.get(self._default),
+            runner_up=RunnerUp(second.config, times[second.config]) if second else None,
+        )
+
+
+def _timing(interval: Interval) -> Timing:
+    return Timing(interval.median, interval.low, interval.high)

@@ -1,0 +1,45 @@
+import torch
+
+from splashgen.alpha import AlphaClass
+from splashgen.problem import DType, Operation, Problem
+from splashgen.tune.gate import final_questions, poisoned, trial_questions
+
+PROBLEM = Problem(Operation.ENTMAX, AlphaClass.TWO, DType.FLOAT32, seq_len=5000)
+
+
+def test_poisoned_memory_is_nan_and_the_mode_is_restored() -> None:
+    mode = torch.get_deterministic_debug_mode()
+    with poisoned():
+        assert torch.empty(1000).isnan().all()
+        assert torch.empty_like(torch.zeros(7, dtype=torch.bfloat16)).isnan().all()
+    assert torch.get_deterministic_debug_mode() == mode
+
+
+def test_the_mode_is_restored_after_an_error() -> None:
+    mode = torch.get_deterministic_debug_mode()
+    try:
+        with poisoned():
+            raise RuntimeError
+    except RuntimeError:
+        pass
+    assert torch.get_deterministic_debug_mode() == mode
+
+
+def test_every_trial_gets_inputs_of_its_own() -> None:
+    first, second = trial_questions(PROBLEM, 1), trial_questions(PROBLEM, 2)
+    assert {question.seed for question in first}.isdisjoint(question.seed for question in second)
+    assert trial_questions(PROBLEM, 1) == first
+
+
+def test_lengths_are_ragged_and_include_one() -> None:
+    lengths = [question.seq_len for question in trial_questions(PROBLEM, 3)]
+    assert 1 in lengths
+    assert any(length % 16 for length in lengths if length > 1)
+
+
+def test_the_final_gate_asks_for_every_workload_near_the_problem_length() -> None:
+    from splashgen.cases import case_for
+
+    questions = final_questions(PROBLEM, 0)
+    long = [question for question in questions if question.seq_len >= 3750]
+    assert {question.workload for question in long} == set(case_for(Operation.ENTMAX).workloads)

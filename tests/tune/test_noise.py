@@ -1,0 +1,40 @@
+import pytest
+
+from splashgen.tune.noise import Interval, faster_beyond_noise, geometric_mean, ratio
+
+
+def test_interval_holds_the_median_and_repeats() -> None:
+    samples = [1.0, 1.1, 0.9, 1.05, 0.95, 5.0]
+    interval = Interval.of(samples)
+    assert interval.low <= interval.median <= interval.high
+    assert interval.median == pytest.approx(1.025)
+    assert Interval.of(samples) == interval
+
+
+def test_interval_needs_samples() -> None:
+    with pytest.raises(ValueError, match="samples is empty"):
+        Interval.of([])
+
+
+def test_a_drift_common_to_both_cancels() -> None:
+    drift = [1.0 + 0.1 * step for step in range(20)]
+    holder = [2.00 * value for value in drift]
+    challenger = [1.96 * value for value in drift]
+    assert faster_beyond_noise(challenger, holder)
+    assert not faster_beyond_noise(holder, challenger)
+    assert ratio(challenger, holder).median == pytest.approx(0.98)
+
+
+def test_luck_is_not_a_win() -> None:
+    holder = [1.0, 1.2, 0.9, 1.1, 1.0, 0.8, 1.1, 1.0]
+    challenger = [1.1, 0.9, 1.0, 0.9, 1.2, 0.9, 1.0, 0.95]
+    assert not faster_beyond_noise(challenger, holder)
+
+
+def test_pairs_must_match() -> None:
+    with pytest.raises(ValueError):
+        ratio([1.0], [1.0, 2.0])
+
+
+def test_geometric_mean() -> None:
+    assert geometric_mean([1.0, 4.0]) == pytest.approx(2.0)

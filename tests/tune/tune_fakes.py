@@ -1,0 +1,54 @@
+"""Puts the faulty family in front of the real ones, in this process and in the worker."""
+
+from pathlib import Path
+
+import jinja2
+
+import splashgen.families
+import splashgen.render
+from splashgen.alpha import AlphaClass
+from splashgen.problem import DType, Operation, Problem
+from splashgen.tune.bench import Tools
+from splashgen.tune.evaluate import ShootOut, Trial, judge_finalist, run_shoot_out, run_trial
+from splashgen.tune.outcome import Outcome
+
+FOLDER = Path(__file__).parent / "fakes"
+PROBLEM = Problem(Operation.ENTMAX, AlphaClass.TWO, DType.FLOAT32, seq_len=64, training=False)
+
+
+def install() -> None:
+    """Make `aaa_faulty` the family of CPU entmax, until `remove`."""
+    if str(FOLDER) in splashgen.families.__path__:
+        return
+    splashgen.families.__path__.append(str(FOLDER))
+    splashgen.families.families.cache_clear()
+    jinja = splashgen.render.environment()
+    jinja.loader = jinja2.ChoiceLoader([jinja2.FileSystemLoader(FOLDER), jinja.loader])
+
+
+def remove() -> None:
+    """Undo `install`."""
+    splashgen.families.__path__.remove(str(FOLDER))
+    splashgen.families.families.cache_clear()
+    splashgen.render.environment.cache_clear()
+
+
+def trial(task: Trial) -> Outcome:
+    """`run_trial` where the worker knows the faulty family."""
+    install()
+    return run_trial(task)
+
+
+def finalist(task: Trial) -> Outcome:
+    """`judge_finalist` where the worker knows the faulty family."""
+    install()
+    return judge_finalist(task)
+
+
+def shoot_out(task: ShootOut) -> tuple[tuple[float, ...], ...]:
+    """`run_shoot_out` where the worker knows the faulty family."""
+    install()
+    return run_shoot_out(task)
+
+
+TOOLS = Tools(trial, finalist, shoot_out)
