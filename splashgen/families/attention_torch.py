@@ -1,0 +1,43 @@
+"""Attention on the CPU: plain torch over blocks of queries, with memory linear in the number of keys."""
+
+from splashgen.config import Config
+from splashgen.families import Family
+from splashgen.gpu import Gpu
+from splashgen.problem import DType, Operation, Problem
+from splashgen.space import Space
+
+__all__ = ["FAMILY"]
+
+_SPACE = Space(
+    "attention_torch",
+    {
+        "block_m": (16, 32, 64, 128, 256),
+        "heads": (1, 2, 4, 8),
+        "gather": (False, True),
+        "solver": ("norm", "bisection"),
+        "max_iterations": (32, 64),
+    },
+)
+
+
+def _default(problem: Problem, gpu: Gpu) -> Config:
+    return _SPACE.member(
+        {"block_m": 64, "heads": 1, "gather": True, "solver": "norm", "max_iterations": 64}
+    )
+
+
+def _supports(problem: Problem) -> bool:
+    """Packed sequences have lengths of their own: padding and boolean masks are for the padded layout."""
+    packed_and_masked = problem.varlen and (problem.key_padding or problem.attn_mask)
+    return problem.dtype in (DType.FLOAT32, DType.FLOAT64) and not packed_and_masked
+
+
+FAMILY = Family(
+    name="attention_torch",
+    operation=Operation.ATTENTION,
+    backends=("cpu",),
+    template="attention_torch.py.j2",
+    space=_SPACE,
+    default=_default,
+    supports=_supports,
+)
