@@ -22,7 +22,7 @@ _WEIGHTS = {
 }
 """A doubling of the length costs 1; a flag that differs as much as this many doublings."""
 
-_REACH = 12.0
+_REACH = 14.0
 """Beyond this, lengths aside, the default is the better guess. Lengths transfer from any distance."""
 
 

@@ -9,6 +9,7 @@ from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.store.distance import differences, distance
 from splashgen.store.entry import Entry, Regime, Status
+from splashgen.store.key import tuning_key
 from splashgen.store.match import Match, Rung, Source, Step
 from splashgen.store.staleness import Freshness, freshness
 from splashgen.store.tables import Table, tables
@@ -36,10 +37,10 @@ class _Candidate:
 def lookup(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> Match:
     """Find the config for a problem on a device.
 
-    The chain, best first: an exact entry for this chip (the user's before the shipped one), this chip's entry at
-    the nearest length, at the nearest problem, an entry of the same architecture, a planned one, the family's
-    default. Operation, α class, dtype, causality and training must match; the rest transfers by `distance`. An
-    entry that does not fit this chip, or whose code has changed since, is passed over with its reason.
+    The chain, best first: an entry of this chip with the same tuning key (the user's before the shipped one),
+    at the nearest length, at the nearest head dim, an entry of the same architecture, a planned one, the
+    default. Operation, α class, dtype, causality and training must match; the rest transfers by `distance`.
+    Entries that do not fit this chip, or whose code has changed, are passed over with their reasons.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def _rung(table: Table, entry: Entry, problem: Problem, gpu: Gpu) -> Rung | None
         return Rung.PLANNED
     if (chip.name, chip.multiprocessors) != (gpu.name, gpu.multiprocessors):
         return Rung.SAME_ARCHITECTURE
-    fields = differences(entry.problem, problem).keys()
+    fields = differences(tuning_key(entry.problem), tuning_key(problem)).keys()
     if not fields:
         return Rung.EXACT
     return Rung.NEAREST_LENGTH if fields == {"seq_len"} else Rung.NEAREST_PROBLEM

@@ -1,0 +1,82 @@
+"""The eager road's autograd: a kernel's forward and backward as one differentiable function each."""
+
+from typing import Any
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from splashgen.kernel import Kernel
+
+__all__ = ["AttentionFunction", "EntmaxFunction", "ZeroFunction", "rows"]
+
+
+def rows(tensor: torch.Tensor) -> torch.Tensor:
+    """The kernels read the last dimension with stride 1; every other stride is free."""
+    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+
+
+class AttentionFunction(torch.autograd.Function):
+    """(kernel, scale, features, α or None, q, k, v) → (out, τ); `features` go to the kernel as they are."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        kernel: Kernel,
+        scale: float,
+        features: dict[str, Any],
+        alpha: torch.Tensor | None,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        given = features if alpha is None else {**features, "alpha": alpha}
+        out, saved = kernel.forward(q, k, v, scale, **given)
+        ctx.save_for_backward(alpha, q, k, v, *saved)
+        ctx.kernel, ctx.scale, ctx.features = kernel, scale, features
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(saved[0])
+        return out, saved[0]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dout: torch.Tensor | None, dtau: None) -> tuple[torch.Tensor | None, ...]:
+        if dout is None:
+            return None, None, None, None, None, None, None
+        alpha, q, k, v, *saved = ctx.saved_tensors
+        given = ctx.features if alpha is None else {**ctx.features, "alpha": alpha}
+        gradients = ctx.kernel.backward(rows(dout), q, k, v, ctx.scale, tuple(saved), **given)
+        dalpha = gradients[3] if len(gradients) > 3 else None
+        return None, None, None, dalpha, gradients[0], gradients[1], gradients[2]
+
+
+class EntmaxFunction(torch.autograd.Function):
+    """(kernel, α or None, x (rows, n)) → y."""
+
+    @staticmethod
+    def forward(ctx: Any, kernel: Kernel, alpha: torch.Tensor | None, x: torch.Tensor) -> torch.Tensor:
+        y, saved = kernel.forward(x) if alpha is None else kernel.forward(x, alpha=alpha)
+        ctx.save_for_backward(alpha, *saved)
+        ctx.kernel = kernel
+        result: torch.Tensor = y
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        alpha, *saved = ctx.saved_tensors
+        given = {} if alpha is None else {"alpha": alpha}
+        return None, None, ctx.kernel.backward(rows(dy), tuple(saved), **given)
+
+
+class ZeroFunction(torch.autograd.Function):
+    """Zeros of a shape whose gradients are zeros: attention with no query, no key or no batch."""
+
+    @staticmethod
+    def forward(ctx: Any, shape: tuple[int, ...], first: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(first, *others)
+        return first.new_zeros(shape)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dout: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return None, *(torch.zeros_like(tensor) for tensor in ctx.saved_tensors)

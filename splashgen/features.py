@@ -1,0 +1,126 @@
+"""The arguments of attention as the kernels want them: a `Problem`, and the features that it has."""
+
+import contextlib
+from typing import Any
+
+import torch
+
+from splashgen.alpha import AlphaClass
+from splashgen.problem import DType, Operation, Problem
+
+__all__ = [
+    "alpha_tensor",
+    "attention_problem",
+    "dtype_of",
+    "feature_arguments",
+    "on_device_of",
+    "padding_mask",
+]
+
+_DTYPES = {
+    torch.float16: DType.FLOAT16,
+    torch.bfloat16: DType.BFLOAT16,
+    torch.float32: DType.FLOAT32,
+    torch.float64: DType.FLOAT64,
+}
+
+Packed = tuple[torch.Tensor, torch.Tensor, int, int]
+"""cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k."""
+
+
+def dtype_of(tensor: torch.Tensor) -> DType:
+    """The dtype that a kernel computes a tensor in: halves have kernels on GPUs only."""
+    if tensor.device.type == "cpu" and tensor.dtype in (torch.float16, torch.bfloat16):
+        return DType.FLOAT32
+    return _DTYPES[tensor.dtype]
+
+
+def attention_problem(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    alpha: AlphaClass,
+    *,
+    training: bool,
+    causal: bool,
+    window_size: tuple[int, int],
+    alibi: bool = False,
+    key_padding: bool = False,
+    attn_mask: bool = False,
+    packed: Packed | None = None,
+    learned_alpha: bool = False,
+) -> Problem:
+    """The problem that these arguments pose; the tensors' values do not matter."""
+    longest = max(packed[2:]) if packed else max(query.shape[-2], key.shape[-2])
+    return Problem(
+        operation=Operation.ATTENTION,
+        alpha=alpha,
+        dtype=dtype_of(query),
+        seq_len=longest,
+        head_dim=query.shape[-1],
+        value_dim=value.shape[-1],
+        training=training,
+        causal=causal,
+        window=window_size != (-1, -1),
+        alibi=alibi,
+        key_padding=key_padding,
+        attn_mask=attn_mask,
+        varlen=packed is not None,
+        grouped=query.shape[1] != key.shape[1],
+        learned_alpha=learned_alpha and training,
+    )
+
+
+def feature_arguments(
+    shape: tuple[int, int, int, int],
+    window_size: tuple[int, int],
+    alibi_slopes: torch.Tensor | None = None,
+    key_padding: torch.Tensor | None = None,
+    attn_mask: torch.Tensor | None = None,
+    packed: Packed | None = None,
+) -> dict[str, Any]:
+    """The keyword arguments of a kernel's `forward` and `backward`, α aside.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (batch, heads, n_q, n_k); of no meaning where `packed` is given.
+    """
+    features: dict[str, Any] = {}
+    if window_size != (-1, -1):
+        features["window_left"], features["window_right"] = window_size
+    if alibi_slopes is not None:
+        features["alibi_slopes"] = alibi_slopes.to(torch.float32)
+    if key_padding is not None:
+        features["key_padding"] = padding_mask(key_padding, shape[3])
+    if attn_mask is not None:
+        features["attn_mask"] = attn_mask.expand(shape)
+    if packed is not None:
+        names = ("cu_seqlens_q", "cu_seqlens_k", "max_seqlen_q", "max_seqlen_k")
+        features.update(zip(names, packed, strict=True))
+    return features
+
+
+def padding_mask(key_padding: torch.Tensor, length: int) -> torch.Tensor:
+    """Bool (batch, length), True where a key exists, from itself or from integer lengths (batch,)."""
+    if key_padding.dtype == torch.bool:
+        return key_padding
+    positions = torch.arange(length, device=key_padding.device)
+    return positions < key_padding.unsqueeze(1)
+
+
+def alpha_tensor(alpha: float | torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Float32, (1,) or (heads,); never read on the host."""
+    if isinstance(alpha, torch.Tensor):
+        return alpha.to(torch.float32).reshape(-1)
+    return torch.full((1,), alpha, dtype=torch.float32, device=device)
+
+
+_HERE = contextlib.nullcontext()
+
+
+def on_device_of(tensor: torch.Tensor) -> Any:
+    """Kernels launch on the current device, which need not be the tensor's."""
+    if tensor.is_cuda and tensor.get_device() != torch.cuda.current_device():
+        return torch.cuda.device(tensor.device)
+    return _HERE

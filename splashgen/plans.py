@@ -1,0 +1,165 @@
+"""`Plan`: what an attention call with arguments of some shapes comes down to, once they are checked."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from splashgen.alpha import AlphaClass
+from splashgen.checks import (
+    check_alpha_argument,
+    check_attention,
+    check_varlen,
+)
+from splashgen.checks_options import check_masks, check_options, regime_of
+from splashgen.dispatch import kernel_for
+from splashgen.features import Packed, attention_problem, dtype_of
+from splashgen.kernel import Kernel
+from splashgen.problem import length_bucket
+
+__all__ = ["Masks", "Options", "Plan", "check", "plan_for", "settle", "signature"]
+
+Options = tuple[bool, float | None, bool, tuple[int, int], float, str | None]
+"""is_causal, scale, enable_gqa, window_size, dropout_p, sparsity."""
+
+Masks = tuple[Tensor | None, Tensor | None, Tensor | None]
+"""alibi_slopes, key_padding, attn_mask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A kernel and the numbers it is called with."""
+
+    kernel: Kernel | None
+    """None: there is nothing to compute."""
+    scale: float
+    window_size: tuple[int, int]
+    generic: bool
+    """Whether the kernel reads α at run time."""
+    training: bool
+    widened: bool
+    """Whether the kernel computes in a wider dtype than the inputs have."""
+    plain: bool
+    """Whether the kernel has no features besides α."""
+
+
+def signature(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    alpha: float | Tensor,
+    options: Options,
+    masks: Masks,
+    packed: Packed | None,
+    training: bool,
+) -> tuple[Any, ...]:
+    """Everything that a plan depends on, and nothing that changes with each batch of packed sequences."""
+    if packed is None:
+        shapes: tuple[Any, ...] = query.shape, key.shape, value.shape
+    else:
+        longest = length_bucket(max(packed[2:]))
+        agree = key.shape[0] == value.shape[0]
+        empty = query.shape[0] == 0, key.shape[0] == 0
+        shapes = query.shape[1:], key.shape[1:], value.shape[1:], longest, min(packed[2:]) < 0, agree, empty
+        shapes += _facts(packed[0])[1:], _facts(packed[1])[1:], packed[0].shape == packed[1].shape
+    return (
+        shapes,
+        query.dtype,
+        key.dtype,
+        value.dtype,
+        query.device,
+        key.device,
+        value.device,
+        alpha if type(alpha) is float else _facts(alpha),
+        options,
+        _NO_MASKS
+        if masks[0] is None and masks[1] is None and masks[2] is None
+        else tuple(map(_facts, masks)),
+        training,
+    )
+
+
+_NO_MASKS = (None, None, None)
+
+
+def _facts(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.shape, value.dtype, value.device, value.requires_grad
+    return type(value), value
+
+
+def check(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    alpha: float | Tensor,
+    options: Options,
+    masks: Masks,
+    packed: Packed | None,
+) -> None:
+    """Refuse what cannot be computed, with `TypeError` or `ValueError`."""
+    _, scale, enable_gqa, window_size, dropout_p, _ = options
+    if packed is None:
+        check_attention(query, key, value, enable_gqa)
+        shape = query.shape[0], query.shape[1], query.shape[2], key.shape[2]
+    else:
+        names = ("cu_seqlens_q", "cu_seqlens_k"), ("max_seqlen_q", "max_seqlen_k")
+        offsets = dict(zip(names[0], packed[:2], strict=True))
+        longest = dict(zip(names[1], packed[2:], strict=True))
+        check_varlen(query, key, value, offsets, longest, enable_gqa)
+        shape = packed[0].shape[0] - 1, query.shape[1], 0, 0
+    check_options(scale, window_size, dropout_p)
+    check_alpha_argument(alpha, query.shape[1], query.device)
+    check_masks(shape, query.device, *masks)
+
+
+def settle(options: Options, head_dim: int) -> tuple[bool, float, tuple[int, int]]:
+    """(causal, scale, window_size); a window that ends at the query is a causal mask."""
+    is_causal, scale, _, (left, right), _, _ = options
+    causal = bool(is_causal) or right == 0
+    window = (-1, -1) if causal and left == -1 else (left, 0 if causal else right)
+    return causal, 1.0 / math.sqrt(head_dim) if scale is None else float(scale), window
+
+
+def plan_for(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    alpha: float | Tensor,
+    options: Options,
+    masks: Masks,
+    packed: Packed | None,
+    training: bool,
+) -> Plan:
+    """Check the arguments and find the kernel for them."""
+    check(query, key, value, alpha, options, masks, packed)
+    regime = regime_of(options[5])
+    causal, scale, window_size = settle(options, query.shape[-1])
+    learned = isinstance(alpha, Tensor) and alpha.requires_grad and training
+    kind = AlphaClass.GENERIC if isinstance(alpha, Tensor) else AlphaClass.of(float(alpha))
+    present = [mask is not None for mask in masks]
+    problem = attention_problem(
+        query,
+        key,
+        value,
+        kind,
+        training=training,
+        causal=causal,
+        window_size=window_size,
+        alibi=present[0],
+        key_padding=present[1],
+        attn_mask=present[2],
+        packed=packed,
+        learned_alpha=learned,
+    )
+    kernel = None if query.numel() == 0 or key.numel() == 0 else kernel_for(problem, query.device, regime)
+    return Plan(
+        kernel=kernel,
+        scale=scale,
+        window_size=window_size,
+        generic=kind is AlphaClass.GENERIC,
+        training=training,
+        widened=dtype_of(query).value != str(query.dtype).removeprefix("torch."),
+        plain=packed is None and window_size == (-1, -1) and not any(present),
+    )
