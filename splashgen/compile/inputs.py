@@ -10,14 +10,15 @@ if TYPE_CHECKING:
 
 __all__ = ["meta_inputs"]
 
-_LENGTH = 1024
+_LENGTH = 4096
 """Where the problem leaves the length open; kernels do not depend on it."""
 
 
 def meta_inputs(problem: Problem) -> Inputs:
-    """The names, shapes and dtypes that `splashgen.cases` draws for this problem, without values.
+    """What `splashgen.cases` draws for this problem's timings on a GPU, without the values.
 
-    Shapes are divisible by 16 where a model's are: Triton specialises on that.
+    Names, shapes, strides and dtypes are the same, so Triton's specialisation is too. (To draw and then drop
+    the values would be simpler, but takes longer than a compilation.)
     """
     return _MAKERS[problem.operation](problem, problem.seq_len or _LENGTH)
 
@@ -29,46 +30,50 @@ def _empty(*shape: int, dtype: str) -> "torch.Tensor":
 
 
 def _entmax(problem: Problem, length: int) -> Inputs:
-    rows = 64
-    inputs: dict[str, Any] = {"x": _empty(rows, length, dtype=problem.dtype)}
-    if problem.alpha.power is None:
-        inputs["alpha"] = _empty(1, dtype="float32")
-    if problem.training:
-        inputs["dy"] = _empty(rows, length, dtype=problem.dtype)
-    return inputs
+    rows = max((1 << 24) // length, 1)
+    return {
+        "x": _empty(rows, length, dtype=problem.dtype),
+        "dy": _empty(rows, length, dtype=problem.dtype),
+        "features": {} if problem.alpha.power else {"alpha": _empty(1, dtype="float32")},
+    }
 
 
 def _attention(problem: Problem, length: int) -> Inputs:
-    batch, heads = 2, 4
-    kv_heads = heads // 2 if problem.grouped else heads
+    batch, heads = max(1, 32768 // length), 16
 
-    def rows(count: int, dim: int) -> "torch.Tensor":
-        shape = (batch * length, count, dim) if problem.varlen else (batch, count, length, dim)
+    def rows(heads: int, dim: int) -> "torch.Tensor":
+        shape = (batch * length, heads, dim) if problem.varlen else (batch, heads, length, dim)
         return _empty(*shape, dtype=problem.dtype)
 
-    inputs: dict[str, Any] = {
+    kv_heads = heads // 2 if problem.grouped else heads
+    return {
         "q": rows(heads, problem.head_dim),
         "k": rows(kv_heads, problem.head_dim),
         "v": rows(kv_heads, problem.value_dim),
+        "dout": rows(heads, problem.value_dim),
         "scale": problem.head_dim**-0.5,
+        "features": _features(problem, batch, heads, length),
     }
-    if problem.training:
-        inputs["dout"] = rows(heads, problem.value_dim)
+
+
+def _features(problem: Problem, batch: int, heads: int, length: int) -> dict[str, Any]:
+    features: dict[str, Any] = {}
     if problem.alpha.power is None:
-        inputs["alpha"] = _empty(1, dtype="float32")
+        features["alpha"] = _empty(heads if problem.learned_alpha else 1, dtype="float32")
     if problem.window:
-        inputs["window_left"], inputs["window_right"] = length // 4, length // 4
+        features["window_left"], features["window_right"] = max(length // 4, 1), length // 8
     if problem.alibi:
-        inputs["alibi_slopes"] = _empty(heads, dtype="float32")
+        features["alibi_slopes"] = _empty(heads, dtype="float32")
     if problem.key_padding:
-        inputs["key_padding"] = _empty(batch, length, dtype="bool")
+        features["key_padding"] = _empty(batch, length, dtype="bool")
     if problem.attn_mask:
-        inputs["attn_mask"] = _empty(batch, heads, length, length, dtype="bool")
+        mask = _empty(1, 1, length, length, dtype="bool")
+        features["attn_mask"] = mask.expand(batch, heads, length, length)
     if problem.varlen:
         for side in "qk":
-            inputs[f"cu_seqlens_{side}"] = _empty(batch + 1, dtype="int32")
-            inputs[f"max_seqlen_{side}"] = length
-    return inputs
+            features[f"cu_seqlens_{side}"] = _empty(batch + 1, dtype="int32")
+            features[f"max_seqlen_{side}"] = length
+    return features
 
 
 _MAKERS = {Operation.ENTMAX: _entmax, Operation.ATTENTION: _attention}

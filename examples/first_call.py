@@ -1,0 +1,19 @@
+"""Sparse attention on the device that is here, forward and backward."""
+
+import torch
+
+import splashgen
+
+gpu = torch.cuda.is_available()
+device, dtype = ("cuda", torch.bfloat16) if gpu else ("cpu", torch.float32)
+torch.manual_seed(0)
+query, key, value = (
+    torch.randn(1, 4, 1024, 64, device=device, dtype=dtype, requires_grad=True) for _ in range(3)
+)
+
+out = splashgen.attention(query, key, value, alpha=1.5, is_causal=True)
+out.square().mean().backward()
+print(f"attention on {device}: out {tuple(out.shape)}, |dquery| {query.grad.norm():.3g}")
+
+probabilities = splashgen.entmax(torch.randn(4, 1000, device=device), alpha=1.5)
+print(f"entmax: {(probabilities > 0).sum(-1).tolist()} of 1000 probabilities are not zero, each row sums to 1")
