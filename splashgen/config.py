@@ -31,6 +31,13 @@ class Config:
                 return value
         raise KeyError(name)
 
+    def number(self, name: str) -> float:
+        """The value of a parameter that is a number."""
+        value = self[name]
+        if isinstance(value, str):
+            raise TypeError(f"{name} of {self.family} is {value!r}, not a number.")
+        return value
+
     def __iter__(self) -> Iterator[str]:
         return (key for key, _ in self.items)
 
