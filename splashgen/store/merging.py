@@ -1,0 +1,61 @@
+"""Merging files of tuned configs that several people or machines made for one chip."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from splashgen.store.entry import Entry, Key, Status, TunedFile
+from splashgen.store.provenance import Provenance
+
+__all__ = ["merge", "prefer"]
+
+_RANK = {Status.PLANNED: 0, Status.TRANSFERRED: 1, Status.MEASURED: 2}
+
+
+def merge(files: Sequence[TunedFile]) -> TunedFile:
+    """One file with the best entry for each tuning key; the last file's provenance is the whole's.
+
+    Raises
+    ------
+    ValueError
+        If there is no file, or they are of different chips: their times cannot be compared.
+    """
+    names = sorted({file.gpu.name for file in files})
+    if len(names) != 1:
+        raise ValueError(
+            f"Only files of one chip can be merged, but these are of {', '.join(names) or 'none'}."
+        )
+    common = files[-1].provenance
+    best: dict[Key, Entry] = {}
+    for file in files:
+        for entry in file.entries:
+            own = replace(entry, provenance=entry.provenance or file.provenance)
+            best[own.key] = prefer(best[own.key], own) if own.key in best else own
+    entries = tuple(
+        replace(entry, provenance=None) if entry.provenance == common else entry for entry in best.values()
+    )
+    return TunedFile(files[-1].gpu, common, entries)
+
+
+def prefer(first: Entry, second: Entry) -> Entry:
+    """The better of two entries for one key, each with its provenance.
+
+    What ran beats what was planned. Times decide where they were taken with the same torch and triton (up to
+    the minor version) and the same templates; otherwise they do not compare, and the later entry is right.
+    """
+    if _RANK[first.status] != _RANK[second.status]:
+        return max(first, second, key=lambda entry: _RANK[entry.status])
+    if _comparable(first.provenance, second.provenance):
+        return second if second.time_ms.median < first.time_ms.median else first
+    return second if second.tuned_at >= first.tuned_at else first
+
+
+def _comparable(first: Provenance | None, second: Provenance | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return all(
+        _minor(getattr(first, name)) == _minor(getattr(second, name)) for name in ("torch", "triton")
+    ) and (first.templates == second.templates)
+
+
+def _minor(version: str) -> list[str]:
+    return version.split("+")[0].split(".")[:2]
