@@ -91,7 +91,7 @@ def solve(scores: torch.Tensor, alpha: Alpha) -> Rows:
     peak = z.amax(-1, keepdim=True)
     empty = peak == -math.inf
     z = z - torch.where(empty, 0.0, peak)  # centred: the threshold is found in [-1, 0)
-    tau = _threshold(z, alpha)
+    tau = _threshold(torch.where(empty, 0.0, z), alpha)  # any finite row will do: -inf - τ is below 0
     return Rows(alpha, (z - tau).clamp(min=0.0), torch.where(empty, math.inf, peak + tau))
 
 
