@@ -29,8 +29,9 @@ class Case:
     """What the gate and the timer need to know of an operation."""
 
     workloads: tuple[str, ...]
-    """Names that `draw` knows; timings use `timed`, a part of them."""
+    """What the gate draws: small inputs, the adversarial ones among them."""
     timed: tuple[str, ...]
+    """What timings draw: inputs of full size, which are no part of `workloads`."""
     draw: Callable[[Problem, str, int, "torch.device"], Inputs]
     """(problem, workload, seed, device) → inputs of `problem.seq_len` elements."""
     truth: Callable[[Problem, Inputs], Outputs]

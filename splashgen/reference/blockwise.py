@@ -4,12 +4,12 @@ The same computation with one rounding to a kernel's element type, where a kerne
 error that no kernel can avoid: see `splashgen.budget`.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from splashgen.reference.layout import checked, default_scale, per_head, sequences, without_unread
+from splashgen.reference.rounding import known_sums, rounding
 from splashgen.reference.rows import Alpha, solve
 from splashgen.reference.visibility import Visibility
 
@@ -43,7 +43,8 @@ def attention_gradients(
     dout : torch.Tensor, optional
         (batch, heads, n_q, value_dim), the gradient of the output; without it only `out` is returned.
     rounded_to : torch.dtype, optional
-        Round P, O₂, dS and the results once to this type.
+        Round P, O₂, dS and the results once to this type, and scores and δ as sums in float32
+        (float64 for float64) come out.
     rows : int, optional
         Query rows of a block; chosen to fit the device if None.
 
@@ -58,7 +59,8 @@ def attention_gradients(
     if rows is None:
         rows = max(1, _SCORES.get(q.device.type, _SCORES["cpu"]) // max(batch * heads * n_k, 1))
     q, k, v, reads = without_unread(q, k, v, visibility, rows)
-    scale, round_once = default_scale(scale, q), _rounding(rounded_to)
+    scale = default_scale(scale, q)
+    round_once, summed = rounding(rounded_to), known_sums(rounded_to)
     values = per_head(alpha, heads)
 
     def fold(block: torch.Tensor) -> torch.Tensor:
@@ -79,7 +81,7 @@ def attention_gradients(
         def unfold(block: torch.Tensor, height: int = last - first) -> torch.Tensor:
             return block.reshape(batch, heads, height, block.shape[-1])
 
-        scores = scale * unfold(fold(q[:, :, block]) @ k.mT)
+        scores = summed(scale * unfold(fold(q[:, :, block]) @ k.mT))
         solved = solve(torch.where(visible, scores if bias is None else scores + bias, -torch.inf), values)
         # The masks keep a NaN row's NaN out of keys that it does not see.
         probabilities = round_once(torch.where(visible, solved.probabilities, 0.0))
@@ -89,7 +91,7 @@ def attention_gradients(
         slopes, gradient = solved.slopes, dout[:, :, block]
         total = slopes.sum(-1, keepdim=True)
         out2 = round_once(unfold(fold(slopes) @ v) / torch.where(total == 0.0, 1.0, total))
-        centred = unfold(fold(gradient) @ v.mT) - (gradient * out2).sum(-1, keepdim=True)
+        centred = unfold(fold(gradient) @ v.mT) - summed((gradient * out2).sum(-1, keepdim=True))
         dscores = round_once(torch.where(visible, slopes * centred, 0.0))
         dq[:, :, block] = scale * unfold(fold(dscores) @ k)
         dk += scale * (fold(dscores).mT @ fold(q[:, :, block]))
@@ -134,10 +136,3 @@ def attention_varlen_gradients(
 def _one(packed: torch.Tensor) -> torch.Tensor:
     """(length, heads, d) → (1, heads, length, d)."""
     return packed.transpose(0, 1)[None]
-
-
-def _rounding(dtype: torch.dtype | None) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Round once to `dtype`, kept as float64."""
-    if dtype is None or dtype == torch.float64:
-        return lambda tensor: tensor
-    return lambda tensor: tensor.to(dtype).double()

@@ -1,0 +1,86 @@
+"""The row-wise entmax case: its inputs, its truth, and how a rendered module is called.
+
+Gate workloads have 33 rows; `timed:` ones fill 2^24 elements on a GPU and 2^20 on a CPU.
+"""
+
+from typing import Any
+
+import torch
+
+from splashgen.alpha import AlphaClass
+from splashgen.cases import Case, Inputs, Outputs
+from splashgen.kernel import Kernel
+from splashgen.problem import Problem
+from splashgen.reference import entmax
+from splashgen.reference.rounding import known_sums, rounding
+from splashgen.workloads import ROW_WORKLOADS, entmax_scores
+
+__all__ = ["CASE"]
+
+_TIMED = "timed:"
+_GATE_ROWS = 33
+
+
+def _draw(problem: Problem, workload: str, seed: int, device: torch.device) -> Inputs:
+    n, rows = problem.seq_len, _GATE_ROWS
+    if workload.startswith(_TIMED):
+        rows = max((1 << (20 if device.type == "cpu" else 24)) // n, 1)
+    name = workload.removeprefix(_TIMED)
+    dtype = getattr(torch, problem.dtype.value)
+    x = entmax_scores(name, rows, n, seed).to(device=device, dtype=dtype)
+    if name == "ragged":
+        x = torch.cat([x, x[:, :3]], 1)[:, :n]  # rows that are longer in memory
+    dy = torch.randn(rows, n, generator=torch.Generator().manual_seed(seed + 1)).to(x)
+    generic = problem.alpha is AlphaClass.GENERIC
+    features = {"alpha": torch.tensor([1.35], device=device)} if generic else {}
+    return {"x": x, "dy": dy, "features": features}
+
+
+def _reference(problem: Problem, inputs: Inputs, scores: torch.Tensor) -> dict[str, torch.Tensor]:
+    alpha = problem.alpha.alpha or float(inputs["features"]["alpha"])
+    x = scores.requires_grad_(problem.training)
+    out = entmax(x, alpha)
+    if not problem.training:
+        return {"out": out}
+    (dx,) = torch.autograd.grad(out, x, inputs["dy"].double())
+    return {"out": out.detach(), "dx": dx}
+
+
+def _truth(problem: Problem, inputs: Inputs) -> Outputs:
+    return _reference(problem, inputs, inputs["x"].double())
+
+
+def _rounded_once(problem: Problem, inputs: Inputs) -> Outputs:
+    """A row stays in registers: scaled scores are as good as a float32 is, and the results are rounded."""
+    x = inputs["x"].double()
+    known = torch.where(x.isfinite(), known_sums(inputs["x"].dtype)(x), x)
+    round_once = rounding(inputs["x"].dtype)
+    return {name: round_once(tensor) for name, tensor in _reference(problem, inputs, known).items()}
+
+
+def _forward(kernel: Kernel, inputs: Inputs) -> Any:
+    return kernel.forward(inputs["x"], **inputs["features"])
+
+
+def _backward(kernel: Kernel, inputs: Inputs, result: Any) -> Any:
+    assert kernel.backward is not None, "Only training problems have a backward."
+    return kernel.backward(inputs["dy"], result[1], **inputs["features"])
+
+
+def _run(kernel: Kernel, inputs: Inputs) -> Outputs:
+    result = _forward(kernel, inputs)
+    if kernel.backward is None:
+        return {"out": result[0]}
+    return {"out": result[0], "dx": _backward(kernel, inputs, result)}
+
+
+CASE = Case(
+    workloads=ROW_WORKLOADS,
+    timed=(f"{_TIMED}gaussian", f"{_TIMED}gaussian6"),
+    draw=_draw,
+    truth=_truth,
+    rounded_once=_rounded_once,
+    run=_run,
+    forward=_forward,
+    backward=_backward,
+)
