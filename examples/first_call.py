@@ -16,4 +16,6 @@ out.square().mean().backward()
 print(f"attention on {device}: out {tuple(out.shape)}, |dquery| {query.grad.norm():.3g}")
 
 probabilities = splashgen.entmax(torch.randn(4, 1000, device=device), alpha=1.5)
-print(f"entmax: {(probabilities > 0).sum(-1).tolist()} of 1000 probabilities are not zero, each row sums to 1")
+print(
+    f"entmax: {(probabilities > 0).sum(-1).tolist()} of 1000 probabilities are not zero, each row sums to 1"
+)

@@ -8,13 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from splashgen.alpha import AlphaClass
-from splashgen.compile import CompiledKernel, CompilePool, Job, compile_many, fits
+from splashgen.cases import case_for
+from splashgen.compile import CompiledKernel, CompilePool, Job, fits
+from splashgen.compile.inputs import meta_inputs
 from splashgen.compile.recorder import compiling_for
 from splashgen.config import Config
 from splashgen.errors import KernelError
-from splashgen.families import families
 from splashgen.gpu import CPU, KNOWN_GPUS
 from splashgen.problem import DType, Operation, Problem
 
@@ -138,3 +140,76 @@ def test_a_compiler_that_dies_or_hangs_costs_its_own_job_alone():
 def test_a_pool_needs_a_process():
     with pytest.raises(ValueError, match="processes is 0"):
         CompilePool(processes=0)
+
+
+def kinds(value):
+    """Tensors by what Triton sees of them; everything else as it is."""
+    if isinstance(value, torch.Tensor):
+        return value.dtype, value.stride(), value.shape, value.device.type
+    return {name: kinds(each) for name, each in value.items()} if isinstance(value, dict) else value
+
+
+FEATURES = (
+    {},
+    {"alibi": True, "key_padding": True, "attn_mask": True, "causal": True},
+    {"window": True, "grouped": True},
+    {"learned_alpha": True},
+)
+
+
+@pytest.mark.parametrize("flags", FEATURES)
+def test_meta_inputs_are_what_timings_draw(flags):
+    alpha = AlphaClass.GENERIC if "learned_alpha" in flags else AlphaClass.TWO
+    problem = Problem(Operation.ATTENTION, alpha, DType.BFLOAT16, 8192, 16, 32, **flags)
+    case = case_for(problem.operation)
+    assert kinds(meta_inputs(problem)) == kinds(case.draw(problem, case.timed[0], 0, torch.device("meta")))
+
+
+def test_packed_meta_inputs_differ_from_what_timings_draw_in_their_lengths_alone():
+    problem = Problem(Operation.ATTENTION, AlphaClass.TWO, DType.BFLOAT16, 8192, 16, 16, varlen=True)
+    case = case_for(problem.operation)
+    ours, drawn = meta_inputs(problem), case.draw(problem, case.timed[0], 0, torch.device("meta"))
+    assert ours.keys() == drawn.keys() and ours["features"].keys() == drawn["features"].keys()
+    for name in ("q", "k", "v", "dout"):
+        assert (ours[name].dtype, ours[name].stride()) == (drawn[name].dtype, drawn[name].stride())
+        assert ours[name].shape[1:] == drawn[name].shape[1:]
+
+
+@pytest.mark.parametrize("alpha", [AlphaClass.TWO, AlphaClass.GENERIC])
+def test_entmax_meta_inputs_are_what_timings_draw(alpha):
+    problem = Problem(Operation.ENTMAX, alpha, DType.FLOAT16, 65536)
+    case = case_for(problem.operation)
+    assert kinds(meta_inputs(problem)) == kinds(case.draw(problem, case.timed[0], 0, torch.device("meta")))
+
+
+GATE_SCRIPT = """
+import json, torch
+from splashgen.alpha import AlphaClass
+from splashgen.cases import case_for
+from splashgen.compile.inputs import meta_inputs
+from splashgen.compile.recorder import compiling_for
+from splashgen.families import family_for
+from splashgen.gpu import KNOWN_GPUS
+from splashgen.kernel import build
+from splashgen.problem import DType, Operation, Problem
+
+gpu = KNOWN_GPUS["h100"]
+problem = Problem(Operation.ATTENTION, AlphaClass.TWO, DType.FLOAT16, 300, 32, 32)
+case = case_for(problem.operation)
+
+def compiled(inputs):
+    with compiling_for(gpu) as kernels:
+        kernel = build(problem, family_for(problem, gpu).default(problem, gpu))
+        case.backward(kernel, inputs, case.forward(kernel, inputs))
+    return set(kernels)
+
+ahead = compiled(meta_inputs(problem))
+later = {w: compiled(case.draw(problem, w, 0, torch.device("meta"))) - ahead for w in case.workloads}
+print(json.dumps([len(ahead), [w for w, more in later.items() if more]]))
+"""
+
+
+def test_the_gate_compiles_nothing_that_was_not_compiled_ahead(tmp_path):
+    count, workloads = json.loads(run_without_interpreter(GATE_SCRIPT, folder=tmp_path))
+    assert count >= 4
+    assert workloads == []
