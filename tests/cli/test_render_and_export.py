@@ -1,0 +1,77 @@
+"""`splashgen render` and `splashgen export`."""
+
+import pytest
+from typer.testing import CliRunner
+
+from splashgen.cli import app
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_render_prints_the_file_of_a_chip_that_is_not_here():
+    said = run("render", "--gpu", "h100", "--head-dim", "80", "--causal", "--alpha", "1.25")
+    assert said.exit_code == 0, said.output
+    assert said.output.startswith("# attention alpha=1.25 bfloat16 head_dim=80 causal training\n")
+    assert "import triton" in said.output
+    compile(said.output, "rendered.py", "exec")
+
+
+def test_render_takes_features_and_generic_alpha():
+    said = run(
+        "render", "--gpu", "cpu", "--alpha", "generic", "--feature", "window", "--feature", "learned_alpha"
+    )
+    assert said.exit_code == 0, said.output
+    assert "window learned_alpha training" in said.output.splitlines()[0]
+    assert "triton" not in said.output
+
+
+def test_render_of_entmax_for_inference():
+    said = run("render", "--gpu", "mi300x", "--operation", "entmax", "--inference", "--dtype", "float32")
+    assert said.exit_code == 0, said.output
+    assert "def forward(x)" in said.output and "def backward" not in said.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--gpu", "gtx1080"], "--gpu is 'gtx1080', but must be auto or one of"),
+        (["--alpha", "1"], "softmax"),
+        (["--alpha", "much"], "--alpha is 'much', but must be a number in (1, 2] or generic"),
+        (["--dtype", "int8"], "--dtype is 'int8', but must be one of float16"),
+        (["--gpu", "h100", "--dtype", "float64"], "No kernel family computes"),
+        (["--feature", "learned_alpha"], "learned_alpha needs the generic alpha"),
+        (["--operation", "entmax", "--causal"], "belong to attention"),
+    ],
+)
+def test_a_bad_option_ends_with_one_sentence_and_code_2(arguments, message):
+    said = run("render", *arguments)
+    assert said.exit_code == 2
+    assert message in said.stderr and said.stdout == ""
+    assert len(said.stderr.strip().splitlines()) == 1
+
+
+def test_export_writes_a_file_once(tmp_path):
+    path = tmp_path / "entmax_attention.py"
+    arguments = ["export", "--gpu", "cpu", "--dtype", "float32", "--causal", "-o", str(path)]
+    first = run(*arguments)
+    assert first.exit_code == 0, first.output
+    assert str(path) in first.output
+    text = path.read_text()
+    assert "def attention(q, k, v, scale=None):" in text
+
+    path.write_text("mine")
+    again = run(*arguments)
+    assert again.exit_code == 2
+    assert "exists already" in again.stderr
+    assert path.read_text() == "mine"
+
+    assert run(*arguments, "--force").exit_code == 0
+    assert path.read_text() == text
+
+
+def test_export_to_a_folder_that_is_not_there(tmp_path):
+    said = run("export", "--gpu", "cpu", "-o", str(tmp_path / "missing" / "file.py"))
+    assert said.exit_code == 1
+    assert "cannot be written" in said.stderr
