@@ -1,4 +1,4 @@
-"""α-entmax attention in Triton: one dense pass, solve and output over the support tiles, backward over their lists."""
+"""α-entmax attention in Triton: one dense pass, then all else over lists of support tiles."""
 
 from splashgen.config import Config, Value
 from splashgen.families import Family
@@ -31,6 +31,21 @@ def _precision_matters(problem: Problem, gpu: Gpu, config: Config) -> bool:
     return gpu.backend == "cuda" or config["precision"] == "ieee"
 
 
+def _registers_can_be_capped(problem: Problem, gpu: Gpu, config: Config) -> bool:
+    kernels = ("bound", "output", "dq", "dkdv")
+    caps = [(config.number(f"{kernel}_registers"), config.number(f"{kernel}_warps")) for kernel in kernels]
+    return all(cap == 0 or (gpu.backend == "cuda" and warps == 4) for cap, warps in caps)
+
+
+def _only_what_runs(problem: Problem, gpu: Gpu, config: Config) -> bool:
+    # An inference problem has no backward kernels: one value stands for all of theirs.
+    fixed = {"warps": 4, "stages": 1, "registers": 0}
+    backward = (
+        config[f"{kernel}_{name}"] == value for kernel in ("dq", "dkdv") for name, value in fixed.items()
+    )
+    return problem.training or all(backward)
+
+
 SPACE = Space(
     _NAME,
     {
@@ -46,6 +61,7 @@ SPACE = Space(
         "bound_programs": (1, 2, 3),
         "bound_warps": (4, 8),
         "bound_stages": (1, 2, 3, 4),
+        "bound_registers": (0, 128, 168),
         # The solution of τ: accuracy parameters, which the gate watches.
         "solver": ("newton", "halley", "bisection"),
         "tolerance": (0.15, 0.05, 0.01, 1e-3, 1e-5),
@@ -53,10 +69,13 @@ SPACE = Space(
         "precision": ("ieee", "tf32x3"),
         "output_warps": (4, 8),
         "output_stages": (1, 2, 3),
+        "output_registers": (0, 128, 168),
         "dq_warps": (4, 8),
         "dq_stages": (1, 2, 3),
+        "dq_registers": (0, 128, 168),
         "dkdv_warps": (4, 8),
         "dkdv_stages": (1, 2, 3),
+        "dkdv_registers": (0, 128, 168),
     },
     (
         Constraint(
@@ -72,30 +91,36 @@ SPACE = Space(
 
 def _default(problem: Problem, gpu: Gpu) -> Config:
     width = max(problem.head_dim, problem.value_dim) * (2 if problem.dtype is DType.FLOAT32 else 1)
+    single = problem.dtype is DType.FLOAT32
+    exact = single or not problem.training
     tight = width > 128 or gpu.shared_memory < 100_000
-    exact = problem.dtype is DType.FLOAT32 or not problem.training
     stages = 1 if width > 256 or (tight and width > 64) else 2
+    backward_stages = stages if problem.training else 1
     values: dict[str, Value] = {
-        "block_m": 64,
-        "block_n": 64,
+        "block_m": 32 if single else 64,
+        "block_n": 32 if single else 64,
         "bound_m": 64 if tight else 128,
-        "bound_n": 64,
+        "bound_n": 32 if single else 64,
         "bound_steps": 2,
         "bound_groups": 128,
         "bound_chunk": 128,
         "bound_programs": 2,
         "bound_warps": 4,
         "bound_stages": 2 if tight else 3,
+        "bound_registers": 0,
         "solver": "newton",
         "tolerance": 1e-3 if exact else 0.05,
         "max_passes": 40,
-        "precision": "tf32x3" if problem.dtype is DType.FLOAT32 and gpu.backend == "cuda" else "ieee",
+        "precision": "tf32x3" if single and gpu.backend == "cuda" else "ieee",
         "output_warps": 4,
         "output_stages": stages,
+        "output_registers": 0,
         "dq_warps": 4,
-        "dq_stages": stages,
+        "dq_stages": backward_stages,
+        "dq_registers": 0,
         "dkdv_warps": 4,
-        "dkdv_stages": stages if width <= 64 else 1,
+        "dkdv_stages": backward_stages if width <= 64 else 1,
+        "dkdv_registers": 0,
     }
     return SPACE.member(values)
 
