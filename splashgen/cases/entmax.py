@@ -38,7 +38,7 @@ def _draw(problem: Problem, workload: str, seed: int, device: torch.device) -> I
 
 def _reference(problem: Problem, inputs: Inputs, scores: torch.Tensor) -> dict[str, torch.Tensor]:
     alpha = problem.alpha.alpha or float(inputs["features"]["alpha"])
-    x = scores.requires_grad_(problem.training)
+    x = scores.detach().requires_grad_(problem.training)  # not on the input itself
     out = entmax(x, alpha)
     if not problem.training:
         return {"out": out}

@@ -65,7 +65,7 @@ def attention_gradients(
 
     def fold(block: torch.Tensor) -> torch.Tensor:
         """(batch, heads, rows, …) → (batch, kv_heads, group·rows, …): grouped heads are more rows."""
-        return block.reshape(batch, kv_heads, -1, block.shape[-1])
+        return block.reshape(batch, kv_heads, heads // kv_heads * block.shape[2], block.shape[-1])
 
     out = q.new_empty(batch, heads, n_q, v.shape[-1])
     if dout is not None:

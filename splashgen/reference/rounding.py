@@ -19,9 +19,9 @@ def rounding(dtype: torch.dtype | None) -> Callable[[torch.Tensor], torch.Tensor
 def known_sums(dtype: torch.dtype | None) -> Callable[[torch.Tensor], torch.Tensor]:
     """Keep the significant bits that a kernel for `dtype` knows of a score or of δ; None keeps all.
 
-    Such a sum of head_dim products is accumulated in float32 (float64 for float64), scaled, and compared with a τ
-    or a sum of the same type. Plain float32 code keeps 19 to 21 of its 24 bits where |scores| reach 200; a product
-    that is silently tf32 keeps 10. Dropping bits is Veltkamp's splitting.
+    Such a sum of head_dim products is accumulated in float32 (float64 for float64), scaled, and compared with
+    a number of the same type. Plain float32 code keeps 19 to 21 of its 24 bits where |scores| reach 200; a
+    product that is silently tf32 keeps 10. Bits are dropped by Veltkamp's splitting.
     """
     if dtype is None:
         return lambda total: total
