@@ -3,8 +3,10 @@
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from random import Random
 
 from splashgen.config import Config, Value
 from splashgen.gpu import Gpu
@@ -34,11 +36,25 @@ class Space:
         Every parameter with all its allowed values; a number, a bool or a short fixed word.
     constraints : tuple of Constraint
         What rules out combinations before anything is compiled.
+    narrow : callable, optional
+        (problem, gpu) → the choices that remain for it, by parameter; those left out keep all of theirs.
     """
 
     family: str
     choices: Mapping[str, tuple[Value, ...]]
     constraints: tuple[Constraint, ...] = ()
+    narrow: Callable[[Problem, Gpu], Mapping[str, tuple[Value, ...]]] | None = None
+
+    @property
+    def size(self) -> int:
+        """How many points there are before the constraints."""
+        return math.prod(len(values) for values in self.choices.values())
+
+    def narrowed(self, problem: Problem, gpu: Gpu) -> "Space":
+        """The part of the space that is worth a search for this problem on this GPU."""
+        if self.narrow is None:
+            return self
+        return replace(self, choices={**self.choices, **self.narrow(problem, gpu)}, narrow=None)
 
     def member(self, values: Mapping[str, Value]) -> Config:
         """The config with these values.
@@ -50,7 +66,9 @@ class Space:
         """
         for name in values:
             if name not in self.choices:
-                raise ValueError(f"{self.family} has no parameter {name!r}; it has {', '.join(self.choices)}.")
+                raise ValueError(
+                    f"{self.family} has no parameter {name!r}; it has {', '.join(self.choices)}."
+                )
         for name, allowed in self.choices.items():
             if name not in values:
                 raise ValueError(f"{self.family} needs the parameter {name!r}, one of {allowed}.")
@@ -72,6 +90,19 @@ class Space:
             config = Config.of(self.family, dict(zip(self.choices, values, strict=True)))
             if self.objection(problem, gpu, config) is None:
                 yield config
+
+    def draws(self, problem: Problem, gpu: Gpu, random: Random) -> Iterator[Config]:
+        """Random configs without an objection, for spaces too large to list; ends where hardly any has none."""
+        rejected = 0
+        while rejected < 10_000:
+            config = Config.of(
+                self.family, {name: random.choice(values) for name, values in self.choices.items()}
+            )
+            if self.objection(problem, gpu, config) is None:
+                rejected = 0
+                yield config
+            else:
+                rejected += 1
 
     @property
     def digest(self) -> str:

@@ -1,5 +1,7 @@
 """α-entmax attention in Triton: one dense pass, then all else over lists of support tiles."""
 
+from collections.abc import Mapping
+
 from splashgen.config import Config, Value
 from splashgen.families import Family
 from splashgen.gpu import Gpu
@@ -18,42 +20,33 @@ def _whole_tiles(problem: Problem, gpu: Gpu, config: Config) -> bool:
 
 
 def _warps_have_work(problem: Problem, gpu: Gpu, config: Config) -> bool:
-    # Measured on an H100: eight warps on a 64 by 64 tile take twice the time of four.
-    tile = config.number("block_m") * config.number("block_n")
-    bound = config.number("bound_m") * config.number("bound_n")
-    over_lists = max(config.number(f"{kernel}_warps") for kernel in ("output", "dq", "dkdv"))
-    return (over_lists == 4 or tile >= 8192) and (config.number("bound_warps") == 4 or bound >= 8192)
+    return config["bound_warps"] == 4 or config.number("bound_m") * config.number("bound_n") >= 8192
 
 
-def _precision_matters(problem: Problem, gpu: Gpu, config: Config) -> bool:
-    if problem.dtype is not DType.FLOAT32:
-        return config["precision"] == "ieee"
-    return gpu.backend == "cuda" or config["precision"] == "ieee"
-
-
-def _registers_can_be_capped(problem: Problem, gpu: Gpu, config: Config) -> bool:
-    kernels = ("bound", "output", "dq", "dkdv")
-    caps = [(config.number(f"{kernel}_registers"), config.number(f"{kernel}_warps")) for kernel in kernels]
-    return all(cap == 0 or (gpu.backend == "cuda" and warps == 4) for cap, warps in caps)
-
-
-def _only_what_runs(problem: Problem, gpu: Gpu, config: Config) -> bool:
-    # An inference problem has no backward kernels: one value stands for all of theirs.
-    fixed = {"warps": 4, "stages": 1, "registers": 0}
-    backward = (
-        config[f"{kernel}_{name}"] == value for kernel in ("dq", "dkdv") for name, value in fixed.items()
-    )
-    return problem.training or all(backward)
+def _narrow(problem: Problem, gpu: Gpu) -> Mapping[str, tuple[Value, ...]]:
+    """A parameter that cannot matter has one choice; so has one that no accurate config differs in."""
+    cuda, single = gpu.backend == "cuda", problem.dtype is DType.FLOAT32
+    exact = single or not problem.training
+    narrowed: dict[str, tuple[Value, ...]] = {
+        "precision": ("tf32x3", "ieee") if single and cuda else ("ieee",),
+        "tolerance": (0.01, 1e-3, 1e-5) if exact else (0.15, 0.05, 0.01, 1e-3),
+        "max_passes": (40,),
+    }
+    if not cuda:
+        narrowed |= {"output_registers": (0,), "dkdv_registers": (0,)}
+    if not problem.training:
+        narrowed |= {"dq_stages": (1,), "dkdv_stages": (1,), "dkdv_registers": (0,)}
+    return narrowed
 
 
 SPACE = Space(
     _NAME,
     {
         # A list tile, queries by keys: the grain of the support, and the tile of all but the dense pass.
-        "block_m": (32, 64, 128),
-        "block_n": (32, 64, 128),
+        "block_m": (32, 64),
+        "block_n": (32, 64),
         # The dense pass.
-        "bound_m": (32, 64, 128),
+        "bound_m": (64, 128),
         "bound_n": (32, 64, 128, 256),
         "bound_steps": (0, 2, 3),
         "bound_groups": (128, 256),
@@ -61,31 +54,25 @@ SPACE = Space(
         "bound_programs": (1, 2, 3),
         "bound_warps": (4, 8),
         "bound_stages": (1, 2, 3, 4),
-        "bound_registers": (0, 128, 168),
         # The solution of τ: accuracy parameters, which the gate watches.
         "solver": ("newton", "halley", "bisection"),
         "tolerance": (0.15, 0.05, 0.01, 1e-3, 1e-5),
-        "max_passes": (12, 40),
+        "max_passes": (8, 40),
         "precision": ("ieee", "tf32x3"),
-        "output_warps": (4, 8),
+        # The kernels over the lists; 0 registers is no cap.
         "output_stages": (1, 2, 3),
-        "output_registers": (0, 128, 168),
-        "dq_warps": (4, 8),
+        "output_registers": (0, 168),
         "dq_stages": (1, 2, 3),
-        "dq_registers": (0, 128, 168),
-        "dkdv_warps": (4, 8),
         "dkdv_stages": (1, 2, 3),
-        "dkdv_registers": (0, 128, 168),
+        "dkdv_registers": (0, 168),
     },
     (
         Constraint(
             "The dense pass takes whole list tiles: bound_m ≥ block_m and bound_n ≥ block_n.", _whole_tiles
         ),
-        Constraint("Eight warps need a tile of at least 8192 scores.", _warps_have_work),
-        Constraint(
-            "precision is a choice in float32 on CUDA alone; elsewhere it is ieee.", _precision_matters
-        ),
+        Constraint("Eight warps need a block of at least 8192 scores.", _warps_have_work),
     ),
+    _narrow,
 )
 
 
@@ -107,18 +94,13 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "bound_programs": 2,
         "bound_warps": 4,
         "bound_stages": 2 if tight else 3,
-        "bound_registers": 0,
         "solver": "newton",
         "tolerance": 1e-3 if exact else 0.05,
         "max_passes": 40,
         "precision": "tf32x3" if single and gpu.backend == "cuda" else "ieee",
-        "output_warps": 4,
         "output_stages": stages,
         "output_registers": 0,
-        "dq_warps": 4,
         "dq_stages": backward_stages,
-        "dq_registers": 0,
-        "dkdv_warps": 4,
         "dkdv_stages": backward_stages if width <= 64 else 1,
         "dkdv_registers": 0,
     }

@@ -18,6 +18,8 @@ __all__ = ["Search"]
 
 _EXHAUSTIVE = 500
 """Points that are all tried where the number of trials is not limited."""
+_LISTED = 50_000
+"""Points up to which a space is listed; of a larger one, points are drawn."""
 _FRUITLESS = 30
 """Proposals in a row that are infeasible or known, after which any untried point is taken."""
 
@@ -129,6 +131,9 @@ class Search:
 
     def _shuffled(self) -> Iterator[Config]:
         """Every feasible point in an order that does not depend on the run but for the study's name."""
+        chance = random.Random(zlib.crc32(self._journal.name.encode()))
+        if self._space.size > _LISTED:
+            return self._space.draws(self._problem, self._gpu, chance)
         points = list(self._space.feasible(self._problem, self._gpu))
-        random.Random(zlib.crc32(self._journal.name.encode())).shuffle(points)
+        chance.shuffle(points)
         return iter(points)

@@ -110,7 +110,7 @@ def tune(
             stack.enter_context(pool)
         began = time.monotonic()
         for place, problem in enumerate(wanted, 1):
-            space = family_for(problem, gpu).space
+            space = family_for(problem, gpu).space.narrowed(problem, gpu)
             journal = Journal(storage, problem, gpu, space, again)
             if journal.finished is not None:
                 ended.append(_skipped(problem, gpu, journal, folder))
