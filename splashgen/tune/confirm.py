@@ -1,7 +1,7 @@
 """Who wins: finalists, incumbent and default meet, and the holder falls only beyond the measured noise."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from splashgen.config import Config
 from splashgen.gpu import Gpu
@@ -12,6 +12,10 @@ from splashgen.tune.noise import Interval, faster_beyond_noise
 from splashgen.tune.outcome import Outcome
 
 __all__ = ["Standing", "confirm", "winner"]
+
+_FINALISTS = 3
+_EXAMINED = 10
+"""Candidates that are examined at most to find the finalists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +32,51 @@ class Standing:
 
 
 def confirm(
-    bench: Bench, problem: Problem, gpu: Gpu, configs: Sequence[Config], seed: int, seconds: float
-) -> list[Standing]:
-    """The configs that pass the final gate, in the given order, timed against each other.
+    bench: Bench,
+    problem: Problem,
+    gpu: Gpu,
+    holders: Sequence[Config],
+    ranked: Sequence[Config],
+    seed: int,
+    seconds: float,
+) -> tuple[list[Standing], list[Standing]]:
+    """Judge holders and the best candidates at the strictest, and time those that pass against each other.
+
+    Parameters
+    ----------
+    holders : sequence of Config
+        Incumbent and default: they take part in any case.
+    ranked : sequence of Config
+        Candidates, the fastest first. Where one fails the final gate, the next one steps in.
+
+    Returns
+    -------
+    standings, rejected : list of Standing
+        Who was timed, and who failed.
 
     Raises
     ------
     CallLost
         If the worker was lost while it timed them.
     """
-    passed: list[tuple[Config, Outcome]] = []
-    for config in dict.fromkeys(configs):
-        outcome = bench.finalist(Trial(problem, config, gpu, seed, seconds))
-        if outcome.ok:
-            passed.append((config, outcome))
+    passed: list[Standing] = []
+    rejected: list[Standing] = []
+    finalists = 0
+    for config in dict.fromkeys((*holders, *ranked[:_EXAMINED])):
+        if config not in holders and finalists == _FINALISTS:
+            break
+        standing = Standing(config, bench.finalist(Trial(problem, config, gpu, seed, seconds)))
+        (passed if standing.outcome.ok else rejected).append(standing)
+        finalists += standing.outcome.ok and config in ranked
     if not passed:
-        return []
-    finalists = tuple(config for config, _ in passed)
-    samples = bench.shoot_out(ShootOut(problem, finalists, gpu, seed, seconds))
-    return [
-        Standing(config, Outcome(outcome.status, errors=outcome.errors, samples=times))
-        for (config, outcome), times in zip(passed, samples, strict=True)
+        return [], rejected
+    configs = tuple(standing.config for standing in passed)
+    samples = bench.shoot_out(ShootOut(problem, configs, gpu, seed, seconds))
+    timed = [
+        Standing(standing.config, replace(standing.outcome, samples=times))
+        for standing, times in zip(passed, samples, strict=True)
     ]
+    return timed, rejected
 
 
 def winner(standings: Sequence[Standing], holder: Config) -> Standing:

@@ -82,7 +82,7 @@ class PlainLines:
                 if not event.outcome.ok:
                     self._say(f"  {event.outcome.status}: {event.config}: {event.outcome.reason}")
             case ShootOutStarted():
-                self._say(f"  shoot-out of {event.finalists}")
+                self._say("  shoot-out of the finalists")
             case ProblemEnded():
                 self._say(f"  {_ending(event)}")
 
@@ -120,7 +120,7 @@ class LiveView:
                     self._console.print(f"[dim]{event.outcome.status}: {event.config}: {reason}[/dim]")
                 self._show(_trial(event))
             case ShootOutStarted():
-                self._show(f"shoot-out of {event.finalists}")
+                self._show("shoot-out of the finalists")
             case ProblemEnded():
                 self._live.update(Text(""))
                 self._console.print(f"{escape(str(event.problem))}\n  [bold]{escape(_ending(event))}[/bold]")
@@ -150,7 +150,7 @@ class JsonLines:
             case TrialEnded():
                 line |= {"number": event.number, "config": event.config.as_dict(), **event.outcome.as_dict()}
             case ShootOutStarted():
-                line |= {"finalists": event.finalists}
+                pass
             case ProblemEnded():
                 line |= {"reason": event.reason, "skipped": event.skipped, "counts": dict(event.counts)}
                 line |= {"speed_up": event.speed_up, "path": None if event.path is None else str(event.path)}

@@ -47,7 +47,6 @@ class ShootOutStarted:
     """The search is over; the finalists meet."""
 
     problem: Problem
-    finalists: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,9 @@ def _latest(storage: optuna.storages.BaseStorage, base: str, again: bool) -> str
 
 def _sampler(seed: int) -> optuna.samplers.BaseSampler:
     with warnings.catch_warnings():
+        # Experimental before Optuna 5 and deprecated since, for `Trial.set_constraint` instead.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.simplefilter("ignore", FutureWarning)
         return optuna.samplers.TPESampler(
             multivariate=True, constant_liar=True, constraints_func=_violation, seed=seed % 2**32
         )

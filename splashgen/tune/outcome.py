@@ -36,7 +36,7 @@ class Outcome:
     reason: str = ""
     """A sentence; empty where the status is `OK`."""
     errors: Mapping[str, float] = field(default_factory=dict)
-    """Frobenius relative error and budget of each output (`out`, `out_budget`, …), where they came closest."""
+    """Frobenius relative error and budget of each output (`out`, `out_budget`, …), where closest."""
     samples: tuple[float, ...] = ()
     """Milliseconds, one a round; empty unless the status is `OK`."""
 

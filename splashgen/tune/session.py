@@ -28,7 +28,6 @@ from splashgen.tune.search import Search
 
 __all__ = ["Session", "Verdict"]
 
-_FINALISTS = 3
 _IMPROVEMENT = 0.99
 """A time counts as an improvement if it is at most this part of the best before."""
 
@@ -167,16 +166,21 @@ class Session:
         if not ranked:
             return None, "No candidate was correct" if self._records else "No candidate was evaluated"
         holder = self._incumbent or self._default
-        configs = [holder, self._default, *(record.config for record in ranked[:_FINALISTS])]
-        self._notify(ShootOutStarted(self._problem, len(set(configs))))
+        self._notify(ShootOutStarted(self._problem))
         try:
-            standings = confirm(
-                self._bench, self._problem, self._gpu, configs, self.done, self._limits.shoot_out_seconds
+            standings, failed = confirm(
+                self._bench,
+                self._problem,
+                self._gpu,
+                (holder, self._default),
+                [record.config for record in ranked],
+                self.done,
+                self._limits.shoot_out_seconds,
             )
         except CallLost as error:
             return None, f"The shoot-out was lost. {error}"
         if not standings:
-            return None, "No finalist passed the final gate"
+            return None, f"No finalist passed the final gate. {failed[0].config}: {failed[0].outcome.reason}"
         return self._entry(standings, winner(standings, holder)), ""
 
     def _entry(self, standings: Sequence[Standing], won: Standing) -> Entry:

@@ -1,27 +1,31 @@
 """Puts the faulty family in front of the real ones, in this process and in the worker."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import jinja2
 
+import splashgen.cases.entmax
 import splashgen.families
 import splashgen.render
 from splashgen.alpha import AlphaClass
 from splashgen.problem import DType, Operation, Problem
 from splashgen.tune.bench import Tools
 from splashgen.tune.evaluate import ShootOut, Trial, judge_finalist, run_shoot_out, run_trial
-from splashgen.tune.outcome import Outcome
+from splashgen.tune.outcome import Outcome, Status
 
+CASE = splashgen.cases.entmax.CASE
 FOLDER = Path(__file__).parent / "fakes"
 PROBLEM = Problem(Operation.ENTMAX, AlphaClass.TWO, DType.FLOAT32, seq_len=64, training=False)
 
 
 def install() -> None:
-    """Make `aaa_faulty` the family of CPU entmax, until `remove`."""
+    """Make `aaa_faulty` the family of CPU entmax, timed on few rows, until `remove`."""
     if str(FOLDER) in splashgen.families.__path__:
         return
     splashgen.families.__path__.append(str(FOLDER))
     splashgen.families.families.cache_clear()
+    splashgen.cases.entmax.CASE = replace(CASE, timed=("gaussian",))
     jinja = splashgen.render.environment()
     jinja.loader = jinja2.ChoiceLoader([jinja2.FileSystemLoader(FOLDER), jinja.loader])
 
@@ -30,6 +34,7 @@ def remove() -> None:
     """Undo `install`."""
     splashgen.families.__path__.remove(str(FOLDER))
     splashgen.families.families.cache_clear()
+    splashgen.cases.entmax.CASE = CASE
     splashgen.render.environment.cache_clear()
 
 
@@ -49,6 +54,16 @@ def shoot_out(task: ShootOut) -> tuple[tuple[float, ...], ...]:
     """`run_shoot_out` where the worker knows the faulty family."""
     install()
     return run_shoot_out(task)
+
+
+def reject(task: Trial) -> Outcome:
+    """Everything is wrong."""
+    return Outcome(Status.WRONG, "It is wrong.")
+
+
+def reject_the_fastest(task: Trial) -> Outcome:
+    """The final gate finds a fault that the trials' gate missed."""
+    return reject(task) if task.config["delay_ms"] == 1 else finalist(task)
 
 
 TOOLS = Tools(trial, finalist, shoot_out)
