@@ -92,7 +92,7 @@ class Space:
                 yield config
 
     def draws(self, problem: Problem, gpu: Gpu, random: Random) -> Iterator[Config]:
-        """Random configs without an objection, for spaces too large to list; ends where hardly any has none."""
+        """Random configs without an objection, for a space too large to list; ends where none is found."""
         rejected = 0
         while rejected < 10_000:
             config = Config.of(
