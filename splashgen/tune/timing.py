@@ -1,5 +1,6 @@
 """Timing kernels: cold caches, no launch gaps, rounds that visit every workload once."""
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from splashgen.kernel import Kernel
 from splashgen.problem import Problem
 from splashgen.tune.noise import geometric_mean
 
-__all__ = ["Stopwatch", "Subject", "device_of", "repeat", "rounds_within", "timed_inputs"]
+__all__ = ["Stopwatch", "Subject", "device_of", "repeat", "rounds", "timed_inputs"]
 
 _FEWEST, _MOST = 5, 200
 """Rounds of a measurement, however slow or fast a kernel is."""
@@ -63,6 +64,7 @@ class Stopwatch:
         return start.elapsed_time(end), result
 
 
+@functools.lru_cache(maxsize=1)
 def timed_inputs(problem: Problem, seed: int, device: torch.device) -> tuple[Inputs, ...]:
     """The inputs of every timed workload at the problem's length."""
     case = case_for(problem.operation)
@@ -87,23 +89,22 @@ class Subject:
         return spent
 
 
-def rounds_within(seconds: float, subjects: Sequence[Subject]) -> int:
-    """How many rounds of all subjects fit; warms them up on the way."""
-    for subject in subjects:
-        subject.round()
+def rounds(seconds: float) -> Iterator[int]:
+    """Count rounds until the time is up; few where they are slow, and not without end where they are fast."""
     began = time.monotonic()
-    for subject in subjects:
-        subject.round()
-    cost = max(time.monotonic() - began, 1e-6)
-    return int(min(max(seconds / cost, _FEWEST), _MOST))
+    for number in range(_MOST):
+        if number >= _FEWEST and time.monotonic() - began >= seconds:
+            return
+        yield number
 
 
 def repeat(subject: Subject, seconds: float, best_ms: float | None = None) -> Iterator[float]:
-    """Samples in milliseconds: as many as fit, or three of one that is far behind `best_ms`."""
+    """Samples in milliseconds: as many as fit, or two of a subject that is far behind `best_ms`."""
+    subject.round()  # compiles, and warms up
     behind = 0
-    for _ in range(rounds_within(seconds, [subject])):
+    for _ in rounds(seconds):
         sample = subject.round()
         yield sample
         behind += best_ms is not None and sample > _HOPELESS * best_ms
-        if behind == 3:
+        if behind == 2:
             return
