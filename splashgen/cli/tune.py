@@ -153,9 +153,9 @@ def _limits(limits: "Limits", trials: int | None, seconds: float | None) -> "Lim
     from dataclasses import replace
 
     if trials is not None:
-        limits = replace(limits, trials=trials, seconds=None, stall=None)
+        limits = replace(limits, trials=trials, seconds=None, total_seconds=None, stall=None)
     if seconds is not None:
-        limits = replace(limits, seconds=seconds, trials=trials, stall=None)
+        limits = replace(limits, seconds=seconds, total_seconds=None, trials=trials, stall=None)
     return limits
 
 

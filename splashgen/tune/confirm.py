@@ -67,7 +67,7 @@ def confirm(
             break
         standing = Standing(config, bench.finalist(Trial(problem, config, gpu, seed, seconds)))
         (passed if standing.outcome.ok else rejected).append(standing)
-        finalists += standing.outcome.ok and config in ranked
+        finalists += standing.outcome.ok and config not in holders
     if not passed:
         return [], rejected
     configs = tuple(standing.config for standing in passed)

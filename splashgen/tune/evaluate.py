@@ -13,7 +13,7 @@ from splashgen.kernel import build
 from splashgen.problem import Problem
 from splashgen.tune.gate import Exam, Ruling, final_questions, trial_questions
 from splashgen.tune.outcome import Outcome, Status
-from splashgen.tune.timing import Stopwatch, Subject, device_of, repeat, rounds_within, timed_inputs
+from splashgen.tune.timing import Stopwatch, Subject, device_of, repeat, rounds, timed_inputs
 
 __all__ = ["ShootOut", "Trial", "judge_finalist", "rejected", "run_shoot_out", "run_trial"]
 
@@ -51,7 +51,7 @@ def run_trial(trial: Trial) -> Outcome:
     device = device_of(trial.gpu)
     try:
         kernel = build(trial.problem, trial.config)
-        questions = trial_questions(trial.problem, trial.seed)
+        questions = trial_questions(trial.problem, trial.seed, device)
         outcome = _outcome(Exam(trial.problem, questions, device).examine(kernel))
         if not outcome.ok:
             return outcome
@@ -86,7 +86,9 @@ def run_shoot_out(task: ShootOut) -> tuple[tuple[float, ...], ...]:
     subjects = [Subject(case, build(task.problem, config), inputs, watch) for config in task.configs]
     samples: list[list[float]] = [[] for _ in subjects]
     order, draw = list(range(len(subjects))), random.Random(task.seed)
-    for _ in range(rounds_within(task.seconds, subjects)):
+    for subject in subjects:
+        subject.round()
+    for _ in rounds(task.seconds):
         draw.shuffle(order)
         for place in order:
             samples[place].append(subjects[place].round())
@@ -96,7 +98,7 @@ def run_shoot_out(task: ShootOut) -> tuple[tuple[float, ...], ...]:
 @functools.lru_cache(maxsize=1)
 def _final_exam(problem: Problem, seed: int, device: torch.device) -> Exam:
     """All finalists of a problem sit the same exam, whose truths are the costly part."""
-    return Exam(problem, final_questions(problem, seed), device)
+    return Exam(problem, final_questions(problem, seed, device), device)
 
 
 def _outcome(ruling: Ruling) -> Outcome:

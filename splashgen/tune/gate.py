@@ -15,8 +15,11 @@ from splashgen.problem import Operation, Problem
 
 __all__ = ["Exam", "Question", "Ruling", "final_questions", "poisoned", "trial_questions"]
 
-_LONGEST = {Operation.ATTENTION: 2048, Operation.ENTMAX: 2**20}
-"""The truth of attention needs n×n numbers in float64."""
+_RAGGED = {"cuda": (600, 1000), "cpu": (200, 400)}
+"""Bounds of a length that spans several tiles, by the device's type."""
+
+_LONGEST = {"cuda": 2048, "cpu": 512}
+"""Of attention, whose truth needs n×n numbers in float64; rows of entmax are judged at their full length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Ruling:
     """Of each output, error and budget where they came closest: `out`, `out_budget`, …"""
 
 
-def trial_questions(problem: Problem, seed: int) -> tuple[Question, ...]:
+def trial_questions(problem: Problem, seed: int, device: torch.device) -> tuple[Question, ...]:
     """Few, fresh and ragged: lengths that fill no tile, on a random rotation of the workloads.
 
     Kernels do not depend on the length, so short inputs judge long ones; the seed differs between trials, so
@@ -48,17 +51,19 @@ def trial_questions(problem: Problem, seed: int) -> tuple[Question, ...]:
     draw = random.Random(seed)
     workloads = list(case_for(problem.operation).workloads)
     draw.shuffle(workloads)
-    lengths = [1, 77, draw.randrange(600, 1000)]
+    lengths = [1, 77, draw.randrange(*_RAGGED[device.type])]
     return _ask(workloads, lengths, seed)
 
 
-def final_questions(problem: Problem, seed: int) -> tuple[Question, ...]:
+def final_questions(problem: Problem, seed: int, device: torch.device) -> tuple[Question, ...]:
     """What a winner has to pass: every workload at a long ragged length, and short ones besides."""
     draw = random.Random(seed)
-    longest = min(max(problem.seq_len, 128), _LONGEST[problem.operation])
+    longest = max(problem.seq_len, 128)
+    if problem.operation is Operation.ATTENTION:
+        longest = min(longest, _LONGEST[device.type])
     workloads = case_for(problem.operation).workloads
     lengths = [draw.randrange(longest * 3 // 4, longest) for _ in workloads]
-    return _ask(workloads, lengths, seed) + trial_questions(problem, seed + 1)
+    return _ask(workloads, lengths, seed) + trial_questions(problem, seed + 1, device)
 
 
 def _ask(workloads: Sequence[str], lengths: Sequence[int], seed: int) -> tuple[Question, ...]:

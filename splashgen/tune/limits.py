@@ -1,6 +1,6 @@
 """`Limits`: when a search stops, and how long its steps may take."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 __all__ = ["Limits"]
 
@@ -13,6 +13,9 @@ class Limits:
     """Distinct candidates that are evaluated."""
     seconds: float | None = None
     """Of search; the final shoot-out comes on top."""
+    total_seconds: float | None = None
+    """For all problems of a call together: each search gets half of its even share of what is left, and the
+    other half is for the final gate and the shoot-out."""
     stall: int | None = 50
     """Candidates in a row without an improvement of at least 1 % after which the search ends."""
     candidate_seconds: float = 60.0
@@ -21,6 +24,13 @@ class Limits:
     """Spent on repetitions of one candidate."""
     shoot_out_seconds: float = 5.0
     """Spent on repetitions in the final comparison."""
+
+    def share(self, spent: float, problems: int) -> "Limits":
+        """The limits of the next of `problems` problems that are left, after `spent` seconds."""
+        if self.total_seconds is None:
+            return self
+        share = max(self.total_seconds - spent, 1.0) / problems / 2.0
+        return replace(self, seconds=min(share, self.seconds or share))
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -116,11 +116,12 @@ def tune(
                 ended.append(_skipped(problem, gpu, journal, folder))
                 notify(ended[-1])
                 continue
-            clock = _Clock(began, place, len(wanted), limits)
+            own = limits.share(time.monotonic() - began, len(wanted) - place + 1)
+            clock = _Clock(began, place, len(wanted), own)
             session = Session(
                 problem,
                 gpu,
-                limits,
+                own,
                 journal,
                 bench,
                 pool,

@@ -7,21 +7,22 @@ from splashgen.errors import ConfigFileError
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.store import Entry, Rung, load, lookup, user_folder
-from splashgen.store.saving import path_for
 
 __all__ = ["incumbent", "relatives", "stored"]
 
 
 def stored(problem: Problem, gpu: Gpu, folder: Path | None = None) -> Entry | None:
-    """The entry of this problem in the file that winners are stored in."""
-    path = path_for(gpu, user_folder() if folder is None else folder)
-    if not path.exists():
-        return None
-    try:
-        entries = load(path).entries
-    except ConfigFileError:  # saving will keep it aside, and says so
-        return None
-    return next((entry for entry in entries if entry.problem.bucketed() == problem.bucketed()), None)
+    """The entry of this problem in the files of this chip that winners are stored in."""
+    folder = user_folder() if folder is None else folder
+    for path in sorted(folder.glob(f"{gpu.slug}*.yaml")):
+        try:
+            file = load(path)
+        except ConfigFileError:  # saving will keep it aside, and says so
+            continue
+        for entry in file.entries if file.gpu.name == gpu.name else ():
+            if entry.problem.bucketed() == problem.bucketed():
+                return entry
+    return None
 
 
 def incumbent(problem: Problem, gpu: Gpu, folder: Path | None = None) -> Config | None:

@@ -5,6 +5,7 @@ from splashgen.problem import DType, Operation, Problem
 from splashgen.tune.gate import final_questions, poisoned, trial_questions
 
 PROBLEM = Problem(Operation.ENTMAX, AlphaClass.TWO, DType.FLOAT32, seq_len=5000)
+CPU = torch.device("cpu")
 
 
 def test_poisoned_memory_is_nan_and_the_mode_is_restored() -> None:
@@ -26,13 +27,13 @@ def test_the_mode_is_restored_after_an_error() -> None:
 
 
 def test_every_trial_gets_inputs_of_its_own() -> None:
-    first, second = trial_questions(PROBLEM, 1), trial_questions(PROBLEM, 2)
+    first, second = trial_questions(PROBLEM, 1, CPU), trial_questions(PROBLEM, 2, CPU)
     assert {question.seed for question in first}.isdisjoint(question.seed for question in second)
-    assert trial_questions(PROBLEM, 1) == first
+    assert trial_questions(PROBLEM, 1, CPU) == first
 
 
 def test_lengths_are_ragged_and_include_one() -> None:
-    lengths = [question.seq_len for question in trial_questions(PROBLEM, 3)]
+    lengths = [question.seq_len for question in trial_questions(PROBLEM, 3, CPU)]
     assert 1 in lengths
     assert any(length % 16 for length in lengths if length > 1)
 
@@ -40,6 +41,6 @@ def test_lengths_are_ragged_and_include_one() -> None:
 def test_the_final_gate_asks_for_every_workload_near_the_problem_length() -> None:
     from splashgen.cases import case_for
 
-    questions = final_questions(PROBLEM, 0)
+    questions = final_questions(PROBLEM, 0, CPU)
     long = [question for question in questions if question.seq_len >= 3750]
     assert {question.workload for question in long} == set(case_for(Operation.ENTMAX).workloads)
