@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from splashgen.kernel import Kernel
 
@@ -13,6 +12,15 @@ __all__ = ["AttentionFunction", "EntmaxFunction", "ZeroFunction", "rows"]
 def rows(tensor: torch.Tensor) -> torch.Tensor:
     """The kernels read the last dimension with stride 1; every other stride is free."""
     return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+
+
+def _refuse_twice() -> None:
+    """Gradients are enabled in a backward pass only where it is to be differentiated again."""
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            "splashgen's kernels cannot be differentiated twice; leave out create_graph=True, or compute with "
+            "splashgen.reference, which is plain torch."
+        )
 
 
 class AttentionFunction(torch.autograd.Function):
@@ -38,8 +46,8 @@ class AttentionFunction(torch.autograd.Function):
         return out, saved[0]
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dout: torch.Tensor | None, dtau: None) -> tuple[torch.Tensor | None, ...]:
+        _refuse_twice()
         if dout is None:
             return None, None, None, None, None, None, None
         alpha, q, k, v, *saved = ctx.saved_tensors
@@ -61,8 +69,8 @@ class EntmaxFunction(torch.autograd.Function):
         return result
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        _refuse_twice()
         alpha, *saved = ctx.saved_tensors
         given = {} if alpha is None else {"alpha": alpha}
         return None, None, ctx.kernel.backward(rows(dy), tuple(saved), **given)
@@ -77,6 +85,5 @@ class ZeroFunction(torch.autograd.Function):
         return first.new_zeros(shape)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dout: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         return None, *(torch.zeros_like(tensor) for tensor in ctx.saved_tensors)

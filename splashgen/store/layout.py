@@ -16,7 +16,10 @@ _HEADER = """\
 """
 
 
-class _Dumper(yaml.SafeDumper):
+_Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(_Base):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
@@ -43,7 +46,7 @@ def _dump(values: Mapping[str, Any]) -> str:
         Dumper=_Dumper,
         default_flow_style=None,
         sort_keys=False,
-        width=float("inf"),
+        width=1 << 30,
         allow_unicode=False,
     )
     return text

@@ -22,9 +22,10 @@ from splashgen.store.provenance import Provenance, current
 from splashgen.store.schema import EntryModel, FileModel
 from splashgen.store.strict_yaml import parse
 
-__all__ = ["merged", "path_for", "save", "write"]
+__all__ = ["merged", "save", "write"]
 
-_LOCK_SECONDS = 60.0
+_LOCK_SECONDS = 120.0
+_POLL_SECONDS = 0.005
 
 
 def save(gpu: Gpu, entries: Sequence[Entry], folder: Path | None = None) -> Path:
@@ -51,9 +52,9 @@ def save(gpu: Gpu, entries: Sequence[Entry], folder: Path | None = None) -> Path
     folder = user_folder() if folder is None else Path(folder)
     with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / ".lock", timeout=_LOCK_SECONDS):
-            path = path_for(gpu, folder)
-            _write(path, merged(_existing(path), gpu, entries))
+        with filelock.FileLock(folder / ".lock", timeout=_LOCK_SECONDS, poll_interval=_POLL_SECONDS):
+            path, old = _file_of(gpu, folder)
+            _write(path, merged(old, gpu, entries))
     return path
 
 
@@ -65,7 +66,10 @@ def write(path: Path, file: TunedFile) -> None:
     ConfigFileError
         If the folder cannot be written.
     """
-    with _writable(path.parent), filelock.FileLock(path.parent / ".lock", timeout=_LOCK_SECONDS):
+    with (
+        _writable(path.parent),
+        filelock.FileLock(path.parent / ".lock", timeout=_LOCK_SECONDS, poll_interval=_POLL_SECONDS),
+    ):
         _write(path, file)
 
 
@@ -86,8 +90,8 @@ def merged(old: TunedFile | None, gpu: Gpu, entries: Sequence[Entry]) -> TunedFi
     return TunedFile(GpuFacts.of(gpu), now, own)
 
 
-def path_for(gpu: Gpu, folder: Path) -> Path:
-    """The file of `gpu` in `folder`: `<slug>.yaml`, or `<slug>-2.yaml`, ... where that is another chip's.
+def _file_of(gpu: Gpu, folder: Path) -> tuple[Path, TunedFile | None]:
+    """The file of `gpu` and what it says: `<slug>.yaml`, or `<slug>-2.yaml` where that is another chip's.
 
     Chips of one slug differ (an H100 PCIe has fewer multiprocessors), and any CPU is called `cpu`.
     """
@@ -95,14 +99,11 @@ def path_for(gpu: Gpu, folder: Path) -> Path:
         raise ConfigFileError(
             f"The device's slug {gpu.slug!r} cannot name a file; it must be letters and digits."
         )
-    for number in itertools.count(1):
-        path = folder / (f"{gpu.slug}.yaml" if number == 1 else f"{gpu.slug}-{number}.yaml")
-        try:
-            if not os.path.lexists(path) or load(path).gpu.name == gpu.name:
-                return path
-        except ConfigFileError:
-            return path
-    raise AssertionError("count() does not end")
+    path, number = folder / f"{gpu.slug}.yaml", 1
+    while (old := _existing(path)) and old.gpu.name != gpu.name:
+        number += 1
+        path = folder / f"{gpu.slug}-{number}.yaml"
+    return path, old
 
 
 def _without_common(entry: Entry, common: Provenance) -> Entry:

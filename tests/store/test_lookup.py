@@ -1,0 +1,165 @@
+"""The rungs of the look-up, in their order, and its account of what it passed over."""
+
+import importlib
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from splashgen.families import family_for, family_named
+from splashgen.gpu import KNOWN_GPUS
+from splashgen.problem import DType
+from splashgen.space import Constraint
+from splashgen.store import Freshness, Regime, Rung, Source, Status, freshness, lookup, nearest_miss, save
+from splashgen.store.key import tuning_key
+
+H100, H200, A100 = (KNOWN_GPUS[slug] for slug in ("h100", "h200", "a100"))
+
+
+def other_config(problem, gpu=H100):
+    """A config that is not the default."""
+    family = family_for(problem, gpu)
+    default = family.default(problem, gpu)
+    return next(config for config in family.space.feasible(problem, gpu) if config != default)
+
+
+def test_nothing_tuned_gives_the_default(problem, user: Path) -> None:
+    match = lookup(problem(), H100)
+    assert match.rung is Rung.DEFAULT
+    assert match.config == family_for(problem(), H100).default(problem(), H100)
+
+
+def test_user_wins_over_shipped(entry, problem, user: Path, shipped: Path) -> None:
+    save(H100, [entry()], shipped)
+    assert lookup(problem(), H100).source is Source.SHIPPED
+    save(H100, [entry(config=other_config(problem()))])
+    match = lookup(problem(seq_len=3000), H100)
+    assert (match.rung, match.source, match.config) == (Rung.EXACT, Source.USER, other_config(problem()))
+
+
+def test_nearest_length_and_pinning_beyond_the_range(entry, problem, user: Path) -> None:
+    save(H100, [entry(problem(seq_len=length)) for length in (1024, 16384)])
+    for length, nearest in ((512, 1024), (2048, 1024), (8192, 16384), (1 << 20, 16384), (1, 1024)):
+        match = lookup(problem(seq_len=length), H100)
+        assert (match.rung, match.entry.problem.seq_len) == (Rung.NEAREST_LENGTH, nearest), length
+
+
+@pytest.mark.parametrize("axis", ["causal", "training", "dtype", "alpha"])
+def test_what_must_match_exactly(axis: str, entry, problem, user: Path) -> None:
+    from splashgen.alpha import AlphaClass
+
+    save(H100, [entry()])
+    other = {"causal": False, "training": False, "dtype": DType.FLOAT16, "alpha": AlphaClass.TWO}[axis]
+    assert lookup(problem(**{axis: other}), H100).rung is Rung.DEFAULT
+    found, fields = nearest_miss(problem(**{axis: other}), H100)
+    assert found == entry() and set(fields) == {axis}
+
+
+def test_masks_take_the_config_of_the_problem_without_them(entry, problem, user: Path) -> None:
+    save(H100, [entry()])
+    masked = problem(window=True, alibi=True, key_padding=True, attn_mask=True, grouped=True)
+    assert tuning_key(masked) == tuning_key(problem())
+    assert lookup(masked, H100).rung is Rung.EXACT
+
+
+def test_entry_for_the_very_mask_goes_first(entry, problem, user: Path) -> None:
+    special = entry(problem(window=True), config=other_config(problem(window=True)))
+    save(H100, [entry(), special])
+    assert lookup(problem(window=True), H100).entry == special
+    assert lookup(problem(), H100).entry == entry()
+
+
+def test_nearest_head_dim(entry, problem, user: Path) -> None:
+    save(H100, [entry(), entry(problem(head_dim=128, value_dim=128))])
+    match = lookup(problem(head_dim=112, value_dim=112), H100)
+    assert (match.rung, match.entry.problem.head_dim) == (Rung.NEAREST_PROBLEM, 128)
+
+
+def test_same_architecture(entry, problem, user: Path) -> None:
+    save(H200, [entry(gpu=H200)])
+    assert lookup(problem(), H100).rung is Rung.SAME_ARCHITECTURE
+    assert lookup(problem(), A100).rung is Rung.DEFAULT
+
+
+def test_another_chip_under_the_same_slug_is_only_the_same_architecture(entry, problem, user: Path) -> None:
+    save(H100, [entry()])
+    pcie = replace(H100, name="NVIDIA H100 PCIe", multiprocessors=114)
+    assert lookup(problem(), pcie).rung is Rung.SAME_ARCHITECTURE
+
+
+def test_planned_below_measured(entry, problem, user: Path) -> None:
+    save(H100, [entry(status=Status.PLANNED)])
+    assert lookup(problem(), H100).rung is Rung.PLANNED
+    save(H100, [entry(problem(seq_len=1024))])
+    assert lookup(problem(), H100).rung is Rung.NEAREST_LENGTH
+
+
+def test_regimes(entry, problem, user: Path) -> None:
+    sparse = entry(regime=Regime.SPARSE, config=other_config(problem()))
+    save(H100, [entry(), sparse])
+    assert lookup(problem(), H100).entry == entry()
+    assert lookup(problem(), H100, Regime.SPARSE).entry == sparse
+    assert lookup(problem(), H100, Regime.DENSE).entry == entry()
+
+
+def test_changed_code_is_not_used(entry, problem, user: Path) -> None:
+    save(H100, [entry(code_hash="0" * 16)])
+    match = lookup(problem(), H100)
+    assert match.rung is Rung.DEFAULT
+    assert "code has changed" in match.steps[0].verdict
+
+
+def test_config_that_does_not_fit_is_passed_over(entry, problem, user: Path, monkeypatch) -> None:
+    save(H100, [entry(), entry(problem(seq_len=1024))])
+    family = family_named("attention_triton")
+    never = Constraint("Nothing fits.", lambda problem, gpu, config: False)
+    space = replace(family.space, constraints=(never,))
+    module = importlib.import_module("splashgen.store.lookup")  # `splashgen.store.lookup` is the function
+    monkeypatch.setattr(module, "family_named", lambda name: replace(family, space=space))
+    match = lookup(problem(), H100)
+    assert match.rung is Rung.DEFAULT
+    assert [step.verdict for step in match.steps] == ["it does not fit here: Nothing fits."] * 2 + ["used"]
+
+
+def test_bad_file_is_one_warning_and_the_next_in_the_chain(entry, problem, user: Path, shipped: Path) -> None:
+    save(H100, [entry()], shipped)
+    user.mkdir()
+    (user / "h100.yaml").write_text("entries: [")
+    with pytest.warns(UserWarning, match=r"h100\.yaml") as caught:
+        match = lookup(problem(), H100)
+        lookup(problem(seq_len=1), H100)
+    assert len(caught) == 1
+    assert (match.rung, match.source) == (Rung.EXACT, Source.SHIPPED)
+    assert "not valid YAML" in match.steps[0].verdict
+
+
+def test_file_written_later_is_seen(entry, problem, user: Path) -> None:
+    assert lookup(problem(), H100).rung is Rung.DEFAULT
+    save(H100, [entry()])
+    assert lookup(problem(), H100).rung is Rung.EXACT
+
+
+@pytest.mark.parametrize(
+    ("changes", "grade"),
+    [
+        ({}, Freshness.FRESH),
+        ({"torch": "1.0.0"}, Freshness.STALE),
+        ({"triton": "1.0.0"}, Freshness.STALE),
+        ({"driver": "1.2.3"}, Freshness.NOTED),
+    ],
+)
+def test_grades_of_staleness(changes, grade, entry, monkeypatch) -> None:
+    from splashgen.store import Provenance, staleness
+
+    here = Provenance("0.1.0", "2.13.0+cpu", "3.6.0", "580.1", "2026-11-23")
+    monkeypatch.setattr(staleness, "current", lambda: here)
+    made = replace(here, torch="2.13.4", date="2026-01-01")
+    assert freshness(entry(), replace(made, **changes))[0] is grade
+    assert freshness(entry(provenance=replace(made, **changes)), here)[0] is grade
+
+
+def test_no_warning_where_there_is_no_folder(problem, user: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lookup(problem(), H100)
