@@ -15,7 +15,8 @@ out = splashgen.attention(query, key, value, alpha=1.5, is_causal=True)
 out.square().mean().backward()
 print(f"attention on {device}: out {tuple(out.shape)}, |dquery| {query.grad.norm():.3g}")
 
-probabilities = splashgen.entmax(torch.randn(4, 1000, device=device), alpha=1.5)
+scores = torch.randn(4, 1000, device=device, requires_grad=True)
+probabilities = splashgen.entmax(scores, alpha=1.5)
 print(
     f"entmax: {(probabilities > 0).sum(-1).tolist()} of 1000 probabilities are not zero, each row sums to 1"
 )
