@@ -21,15 +21,7 @@ _SPACE = Space(
 
 
 def _default(problem: Problem, gpu: Gpu) -> Config:
-    return _SPACE.member(
-        {"block_m": 64, "heads": 1, "gather": True, "solver": "norm", "max_iterations": 64}
-    )
-
-
-def _supports(problem: Problem) -> bool:
-    """Packed sequences have lengths of their own: padding and boolean masks are for the padded layout."""
-    packed_and_masked = problem.varlen and (problem.key_padding or problem.attn_mask)
-    return problem.dtype in (DType.FLOAT32, DType.FLOAT64) and not packed_and_masked
+    return _SPACE.member({"block_m": 64, "heads": 1, "gather": True, "solver": "norm", "max_iterations": 64})
 
 
 FAMILY = Family(
@@ -39,5 +31,5 @@ FAMILY = Family(
     template="attention_torch.py.j2",
     space=_SPACE,
     default=_default,
-    supports=_supports,
+    supports=lambda problem: problem.dtype in (DType.FLOAT32, DType.FLOAT64),
 )

@@ -1,0 +1,31 @@
+"""The setting of every test: folders of its own, Triton's interpreter where there is no GPU."""
+
+import os
+import tempfile
+
+import pytest
+import torch
+
+_FOLDERS = tempfile.TemporaryDirectory(prefix="splashgen-tests-")
+for _name in ("CACHE", "CONFIG", "STATE"):
+    os.environ[f"SPLASHGEN_{_name}_DIR"] = os.path.join(_FOLDERS.name, _name.lower())
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # triton reads it when it is imported
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `gpu` are skipped where there is none."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="needs a GPU"))
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Where Triton's kernels run: interpreted on the CPU, or on the GPU if there is one."""
+    if request.param == "cpu" and torch.cuda.is_available():
+        pytest.skip("Triton compiles for the GPU in this process")
+    return torch.device(request.param)
