@@ -5,10 +5,10 @@ import torch
 import splashgen
 
 gpu = torch.cuda.is_available()
-device, dtype = ("cuda", torch.bfloat16) if gpu else ("cpu", torch.float32)
+device, dtype, length = ("cuda", torch.bfloat16, 4096) if gpu else ("cpu", torch.float32, 1024)
 torch.manual_seed(0)
 query, key, value = (
-    torch.randn(1, 4, 1024, 64, device=device, dtype=dtype, requires_grad=True) for _ in range(3)
+    torch.randn(1, 4, length, 64, device=device, dtype=dtype, requires_grad=True) for _ in range(3)
 )
 
 out = splashgen.attention(query, key, value, alpha=1.5, is_causal=True)
