@@ -7,7 +7,7 @@ from torch import Tensor
 
 from splashgen.autograd import AttentionFunction, ZeroFunction, rows
 from splashgen.features import Packed, alpha_tensor, feature_arguments, on_device_of
-from splashgen.operators import attention_operator
+from splashgen.operators import attention_operator, needs_operator
 from splashgen.plans import Masks, Options, Plan, check, plan_for, settle, signature
 from splashgen.rowwise import entmax, entmax15, sparsemax
 
@@ -153,10 +153,9 @@ def _attend(
     packed: Packed | None,
     return_tau: bool,
 ) -> Any:
-    if isinstance(query, Tensor) and torch.is_autocast_enabled(query.device.type):
-        dtype = torch.get_autocast_dtype(query.device.type)
-        query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
-    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
+    if torch._C._is_any_autocast_enabled():
+        query, key, value = _autocast(query, key, value)
+    if needs_operator():
         out, tau = _through_operator(query, key, value, alpha, options, masks, packed)
         return (out, tau) if return_tau else out
     plan = name = None
@@ -174,6 +173,18 @@ def _attend(
             _plans[name] = plan
     out, tau = _run(plan, query, key, value, alpha, masks, packed)
     return (out, tau) if return_tau else out
+
+
+def _autocast(*tensors: Any) -> Any:
+    """The tensors in autocast's dtype; what cannot be cast is left to the checks."""
+    kind = tensors[0].device.type if isinstance(tensors[0], Tensor) else "meta"
+    if kind not in ("cpu", "cuda") or not torch.is_autocast_enabled(kind):
+        return tensors
+    dtype = torch.get_autocast_dtype(kind)
+    castable = [
+        isinstance(one, Tensor) and one.is_floating_point() and one.dtype != torch.float64 for one in tensors
+    ]
+    return tuple(one.to(dtype) if cast else one for one, cast in zip(tensors, castable, strict=True))
 
 
 def _differentiable(*tensors: Any) -> bool:

@@ -18,7 +18,27 @@ from splashgen.kernel import Kernel
 from splashgen.problem import Operation, Problem
 from splashgen.store.entry import Regime
 
-__all__ = ["attention_operator", "entmax_operator"]
+__all__ = ["attention_operator", "entmax_operator", "needs_operator"]
+
+
+def needs_operator() -> bool:
+    """Whether the call is being traced or transformed, so that eager mode's road does not do.
+
+    Raises
+    ------
+    RuntimeError
+        Inside `torch.func.grad`, `jvp` and their kin; `torch.vmap` is supported.
+    """
+    if torch.compiler.is_compiling():
+        return True
+    level = torch._C._functorch.peek_interpreter_stack()
+    if level is None:
+        return False
+    if level.key() != torch._C._functorch.TransformType.Vmap:
+        raise RuntimeError(
+            "splashgen's kernels cannot be differentiated by torch.func; use torch.autograd.grad or backward()."
+        )
+    return True
 
 
 @torch.library.custom_op("splashgen::attention", mutates_args=())

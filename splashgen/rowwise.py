@@ -11,7 +11,7 @@ from splashgen.checks import check_alpha_argument, check_entmax
 from splashgen.dispatch import kernel_for
 from splashgen.features import alpha_tensor, dtype_of, on_device_of
 from splashgen.kernel import Kernel
-from splashgen.operators import entmax_operator
+from splashgen.operators import entmax_operator, needs_operator
 from splashgen.problem import Operation, Problem, length_bucket
 
 __all__ = ["entmax", "entmax15", "sparsemax"]
@@ -70,7 +70,7 @@ def entmax15(x: Tensor, dim: int = -1) -> Tensor:
 
 
 def _rowwise(x: Tensor, alpha: float | Tensor) -> Tensor:
-    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
+    if needs_operator():
         given = (alpha_tensor(alpha, x.device), 0.0) if isinstance(alpha, Tensor) else (None, float(alpha))
         return entmax_operator(x, *given)
     training = torch.is_grad_enabled() and x.requires_grad

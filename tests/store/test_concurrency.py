@@ -20,8 +20,8 @@ from splashgen.store import save
 
 number = int(sys.argv[2])
 for length in range(3):
-    entry = make_entry(make_problem(seq_len=1 << length, head_dim=number + 1, value_dim=16), trials=number, code_hash="0" * 16)
-    save(H100, [entry])
+    problem = make_problem(seq_len=1 << length, head_dim=number + 1, value_dim=16)
+    save(H100, [make_entry(problem, trials=number, code_hash="0" * 16)])
     print(length, flush=True)
 """
 

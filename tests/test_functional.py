@@ -1,0 +1,190 @@
+"""The public functions on the CPU target against the float64 reference, and every road into them."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+
+import splashgen
+from splashgen import reference
+from splashgen.functional import _plans
+
+pytestmark = pytest.mark.filterwarnings("ignore:No config is tuned")
+
+
+def drawn(heads: int = 4, kv_heads: int | None = None, n_q: int = 33, n_k: int | None = None, **made: Any):
+    torch.manual_seed(0)
+    made = {"dtype": torch.float64, **made}
+    kv_heads, n_k = kv_heads or heads, n_k or n_q
+    shapes = (2, heads, n_q, 16), (2, kv_heads, n_k, 16), (2, kv_heads, n_k, 8)
+    return [torch.randn(shape, **made).mul(2).requires_grad_() for shape in shapes]
+
+
+FEATURES = {
+    "plain": {},
+    "causal": {"is_causal": True},
+    "window": {"window_size": (5, 2)},
+    "causal window": {"is_causal": True, "window_size": (7, -1)},
+    "alibi": {"alibi_slopes": torch.tensor([0.5, 0.25, 0.1, 0.0])},
+    "padding": {"key_padding": torch.arange(33)[None] < torch.tensor([[20], [0]])},
+    "mask": {"attn_mask": torch.ones(33, 33, dtype=torch.bool).triu(-3)},
+    "generic": {"alpha": 1.7},
+    "sparsemax": {"alpha": 2.0},
+    "scale": {"scale": 1.0},
+}
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_matches_the_reference(name: str) -> None:
+    options = FEATURES[name]
+    q, k, v = drawn()
+    out = splashgen.attention(q, k, v, **options)
+    truth = reference.attention(q, k, v, **options)
+    torch.testing.assert_close(out, truth, rtol=1e-6, atol=1e-7)
+    dout = torch.randn_like(out)
+    ours = torch.autograd.grad(out, (q, k, v), dout)
+    for one, expected in zip(ours, torch.autograd.grad(truth, (q, k, v), dout), strict=True):
+        torch.testing.assert_close(one, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_gradcheck() -> None:
+    q, k, v = (tensor[:, :, :7].detach().requires_grad_() for tensor in drawn(2, 1))
+    assert torch.autograd.gradcheck(
+        lambda *a: splashgen.attention(*a, is_causal=True, enable_gqa=True), (q, k, v)
+    )
+
+
+def test_integer_lengths_are_padding() -> None:
+    q, k, v = drawn()
+    mask = torch.arange(33)[None] < torch.tensor([[20], [7]])
+    lengths = torch.tensor([20, 7])
+    same = splashgen.attention(q, k, v, key_padding=mask), splashgen.attention(q, k, v, key_padding=lengths)
+    assert torch.equal(*same)
+
+
+def test_window_that_ends_at_the_query_is_causal() -> None:
+    q, k, v = drawn()
+    assert torch.equal(
+        splashgen.attention(q, k, v, window_size=(-1, 0)), splashgen.attention(q, k, v, is_causal=True)
+    )
+
+
+def test_varlen_matches_each_sequence() -> None:
+    torch.manual_seed(0)
+    lengths_q, lengths_k = (5, 17, 1), (9, 17, 30)
+    q, k, v = (torch.randn(sum(n), 2, 16, dtype=torch.float64) for n in (lengths_q, lengths_k, lengths_k))
+    offsets = [torch.tensor([0, *n]).cumsum(0).int() for n in (lengths_q, lengths_k)]
+    out, tau = splashgen.attention_varlen(q, k, v, *offsets, 17, 30, is_causal=True, return_tau=True)
+    assert tau.shape == (2, 23)
+    pieces = zip(
+        q.split(lengths_q), k.split(lengths_k), v.split(lengths_k), out.split(lengths_q), strict=True
+    )
+    for *inputs, ours in pieces:
+        alone = splashgen.attention(*(piece.transpose(0, 1)[None] for piece in inputs), is_causal=True)
+        torch.testing.assert_close(ours.transpose(0, 1)[None], alone)
+
+
+def test_tau_is_the_threshold() -> None:
+    q, k, v = drawn()
+    out, tau = splashgen.attention(q, k, v, return_tau=True)
+    scores = 0.5 * (q @ k.mT) / 4 - tau[..., None]
+    p = scores.clamp(min=0) ** 2
+    torch.testing.assert_close(p.sum(-1), torch.ones_like(tau))
+    torch.testing.assert_close(p @ v, out)
+    assert not tau.requires_grad
+
+
+def test_learned_alpha_has_a_gradient_one_a_head() -> None:
+    q, k, v = drawn()
+    alpha = torch.tensor([1.1, 1.3, 1.5, 1.9], dtype=torch.float64, requires_grad=True)
+
+    def loss(values: torch.Tensor) -> torch.Tensor:
+        return splashgen.attention(q, k, v, alpha=values).square().sum()
+
+    (ours,) = torch.autograd.grad(loss(alpha), alpha)
+    (truth,) = torch.autograd.grad(reference.attention(q, k, v, alpha=alpha).square().sum(), alpha)
+    torch.testing.assert_close(ours, truth, rtol=1e-4, atol=1e-5)
+
+
+def test_tensor_alpha_without_gradient_equals_the_float() -> None:
+    q, k, v = drawn(dtype=torch.float32)
+    torch.testing.assert_close(
+        splashgen.attention(q, k, v, alpha=torch.tensor(1.5)), splashgen.attention(q, k, v, alpha=1.5)
+    )
+
+
+def test_inference_agrees_with_training() -> None:
+    q, k, v = drawn()
+    with torch.no_grad():
+        alone = splashgen.attention(q, k, v)
+    assert alone.grad_fn is None
+    torch.testing.assert_close(alone, splashgen.attention(q, k, v), rtol=1e-6, atol=1e-8)
+
+
+def test_any_strides() -> None:
+    q, k, v = drawn()
+    turned = [t.detach().transpose(1, 2).contiguous().transpose(1, 2) for t in (q, k, v)]
+    inner = [t.detach().mT.contiguous().mT for t in (q, k, v)]
+    expected = splashgen.attention(q, k, v)
+    for tensors in (turned, inner):
+        torch.testing.assert_close(splashgen.attention(*tensors), expected.detach(), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_halves_on_the_cpu_are_computed_in_float32(dtype: torch.dtype) -> None:
+    q, k, v = drawn(dtype=dtype)
+    out = splashgen.attention(q, k, v)
+    assert out.dtype == dtype
+    expected = splashgen.attention(q.float(), k.float(), v.float()).to(dtype)
+    assert torch.equal(out, expected)
+    out.sum().backward()
+    assert q.grad.dtype == dtype
+
+
+def test_autocast_computes_in_its_dtype() -> None:
+    q, k, v = drawn(dtype=torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = splashgen.attention(q, k, v)
+    assert out.dtype == torch.bfloat16
+    out.float().sum().backward()
+    assert q.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize(("batch", "n_q", "n_k"), [(0, 5, 5), (2, 0, 5), (2, 5, 0)])
+def test_nothing_to_compute(batch: int, n_q: int, n_k: int) -> None:
+    q = torch.randn(batch, 2, n_q, 8, requires_grad=True)
+    k = torch.randn(batch, 2, n_k, 8, requires_grad=True)
+    out, tau = splashgen.attention(q, k, k, return_tau=True)
+    assert out.shape == (batch, 2, n_q, 8) and not out.any() and tau.isinf().all()
+    out.sum().backward()
+    assert not q.grad.any() and not k.grad.any()
+
+
+def test_second_call_takes_the_plan_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    q, k, v = drawn()
+    first = splashgen.attention(q, k, v)
+    plans = len(_plans)
+    monkeypatch.setattr("splashgen.functional.plan_for", None)
+    assert torch.equal(splashgen.attention(q, k, v), first)
+    assert len(_plans) == plans
+
+
+def test_checkpoint() -> None:
+    q, k, v = drawn()
+    out = torch.utils.checkpoint.checkpoint(splashgen.attention, q, k, v, use_reentrant=False)
+    (ours,) = torch.autograd.grad(out.sum(), q)
+    (expected,) = torch.autograd.grad(splashgen.attention(q, k, v).sum(), q)
+    assert torch.equal(ours, expected)
+
+
+def test_double_backward_is_refused_clearly() -> None:
+    q, k, v = drawn()
+    with pytest.raises(RuntimeError, match="differentiated twice"):
+        torch.autograd.grad(splashgen.attention(q, k, v).sum(), q, create_graph=True)
+
+
+def test_import_needs_neither_torch_nor_triton() -> None:
+    code = "import sys, splashgen; assert not {'torch', 'triton', 'yaml'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,60 @@
+"""EntmaxAttention: its options, its gradients, and agreement with the function it wraps."""
+
+import pytest
+import torch
+
+import splashgen
+from splashgen.nn import EntmaxAttention, nape_slopes
+
+pytestmark = pytest.mark.filterwarnings("ignore:No config is tuned")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"num_kv_heads": 2}, {"learn_alpha": True}, {"scalable": True}, {"nape": True},
+     {"learn_alpha": True, "scalable": True, "nape": True, "num_kv_heads": 1}],
+)  # fmt: skip
+def test_every_parameter_gets_a_gradient(options: dict) -> None:
+    torch.manual_seed(0)
+    layer = EntmaxAttention(32, 4, **options)
+    x = torch.randn(2, 9, 32)
+    layer(x, is_causal=True, key_padding=torch.tensor([9, 5])).square().sum().backward()
+    for name, parameter in layer.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+    assert layer.z is None or layer.z.grad.abs().min() > 0
+
+
+def test_is_attention_between_projections() -> None:
+    torch.manual_seed(0)
+    layer = EntmaxAttention(16, 2, alpha=2.0)
+    x, context = torch.randn(1, 5, 16), torch.randn(1, 7, 16)
+    heads = [
+        one(t).unflatten(-1, (2, 8)).transpose(1, 2)
+        for one, t in ((layer.query, x), (layer.key, context), (layer.value, context))
+    ]
+    expected = layer.output(splashgen.attention(*heads, alpha=2.0).transpose(1, 2).flatten(2))
+    torch.testing.assert_close(layer(x, context), expected)
+
+
+@pytest.mark.parametrize("alpha", [1.01, 1.5, 1.9])
+def test_learned_alpha_starts_where_it_is_told(alpha: float) -> None:
+    layer = EntmaxAttention(16, 2, alpha=alpha, learn_alpha=True)
+    torch.testing.assert_close(1 + torch.sigmoid(layer.z), torch.full((2,), alpha))
+
+
+def test_scaling_starts_as_none() -> None:
+    torch.manual_seed(0)
+    plain, scaled = EntmaxAttention(16, 2), EntmaxAttention(16, 2, scalable=True)
+    scaled.load_state_dict(plain.state_dict(), strict=False)
+    x = torch.randn(1, 6, 16)
+    torch.testing.assert_close(scaled(x), plain(x))
+
+
+def test_nape_slopes() -> None:
+    torch.testing.assert_close(nape_slopes(5), torch.tensor([0, 0, 1, 1 / 2, 1 / 3]))
+
+
+@pytest.mark.parametrize(("options", "message"), [((10, 3), "num_heads"), ((12, 3, 2), "num_kv_heads")])
+def test_widths_that_cannot_be_divided(options: tuple[int, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        EntmaxAttention(*options[:2], num_kv_heads=options[2] if len(options) > 2 else None)
