@@ -15,6 +15,7 @@ __all__ = [
     "feature_arguments",
     "on_device_of",
     "padding_mask",
+    "precise",
 ]
 
 _DTYPES = {
@@ -109,11 +110,16 @@ def padding_mask(key_padding: torch.Tensor, length: int) -> torch.Tensor:
     return positions < key_padding.unsqueeze(1)
 
 
-def alpha_tensor(alpha: float | torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Float32, (1,) or (heads,); never read on the host."""
+def precise(tensor: torch.Tensor) -> torch.dtype:
+    """The dtype of τ and α beside a tensor: float32, and float64 beside float64."""
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
+
+
+def alpha_tensor(alpha: float | torch.Tensor, beside: torch.Tensor) -> torch.Tensor:
+    """(1,) or (heads,), as precise as a kernel for the tensor `beside` it takes; never read on the host."""
     if isinstance(alpha, torch.Tensor):
-        return alpha.to(torch.float32).reshape(-1)
-    return torch.full((1,), alpha, dtype=torch.float32, device=device)
+        return alpha.to(precise(beside)).reshape(-1)
+    return torch.full((1,), alpha, dtype=precise(beside), device=beside.device)
 
 
 _HERE = contextlib.nullcontext()

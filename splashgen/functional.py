@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from splashgen.autograd import AttentionFunction, ZeroFunction, rows
-from splashgen.features import Packed, alpha_tensor, feature_arguments, on_device_of
+from splashgen.dispatch import memo
+from splashgen.features import Packed, alpha_tensor, feature_arguments, on_device_of, precise
 from splashgen.operators import attention_operator, needs_operator
 from splashgen.plans import Masks, Options, Plan, check, plan_for, settle, signature
 from splashgen.rowwise import entmax, entmax15, sparsemax
@@ -14,7 +15,6 @@ from splashgen.rowwise import entmax, entmax15, sparsemax
 __all__ = ["attention", "attention_varlen", "entmax", "entmax15", "sparsemax"]
 
 _MOST_PLANS = 8192
-_plans: dict[Any, Plan] = {}
 
 
 def attention(
@@ -158,19 +158,24 @@ def _attend(
     if needs_operator():
         out, tau = _through_operator(query, key, value, alpha, options, masks, packed)
         return (out, tau) if return_tau else out
-    plan = name = None
-    training = torch.is_grad_enabled() and _differentiable(query, key, value, alpha)
+    name, training = None, False
     try:
+        training = torch.is_grad_enabled() and (
+            query.requires_grad
+            or key.requires_grad
+            or value.requires_grad
+            or (isinstance(alpha, Tensor) and alpha.requires_grad)
+        )
         name = signature(query, key, value, alpha, options, masks, packed, training)
-        plan = _plans.get(name)
+        plan = memo.get(name)
     except (AttributeError, TypeError):  # something is no tensor or has no hash: the checks tell
-        pass
+        plan = None
     if plan is None:
         plan = plan_for(query, key, value, alpha, options, masks, packed, training)
-        if len(_plans) >= _MOST_PLANS:
-            _plans.clear()
+        if len(memo) >= _MOST_PLANS:
+            memo.clear()
         if name is not None:
-            _plans[name] = plan
+            memo[name] = plan
     out, tau = _run(plan, query, key, value, alpha, masks, packed)
     return (out, tau) if return_tau else out
 
@@ -187,10 +192,6 @@ def _autocast(*tensors: Any) -> Any:
     return tuple(one.to(dtype) if cast else one for one, cast in zip(tensors, castable, strict=True))
 
 
-def _differentiable(*tensors: Any) -> bool:
-    return any(isinstance(tensor, Tensor) and tensor.requires_grad for tensor in tensors)
-
-
 def _run(
     plan: Plan,
     query: Tensor,
@@ -205,7 +206,7 @@ def _run(
     dtype = query.dtype
     if plan.widened:
         query, key, value = query.float(), key.float(), value.float()
-    number = alpha_tensor(alpha, query.device) if plan.generic else None
+    number = alpha_tensor(alpha, query) if plan.generic else None
     features: dict[str, Any] = {}
     if not plan.plain:
         shape = (0, 0, 0, 0) if packed else (*query.shape[:3], key.shape[2])
@@ -213,20 +214,19 @@ def _run(
     query, key, value = rows(query), rows(key), rows(value)
     with on_device_of(query):
         if plan.training:
-            out, tau = AttentionFunction.apply(plan.kernel, plan.scale, features, number, query, key, value)
+            result = AttentionFunction.apply(plan.kernel, plan.scale, features, number, query, key, value)
+            out, tau = cast(tuple[Tensor, Tensor], result)
         else:
             if number is not None:
                 features["alpha"] = number
-            out, saved = plan.kernel.forward(query, key, value, plan.scale, **features)
-            tau = saved[0]
+            out, (tau, *_) = plan.kernel.forward(query, key, value, plan.scale, **features)
     return (out.to(dtype) if plan.widened else out), tau
 
 
 def _nothing(query: Tensor, key: Tensor, value: Tensor, packed: Packed | None) -> tuple[Tensor, Tensor]:
     out = ZeroFunction.apply((*query.shape[:-1], value.shape[-1]), query, key, value)
     rows_of = (query.shape[1], query.shape[0]) if packed else query.shape[:3]
-    precise = torch.float64 if query.dtype == torch.float64 else torch.float32
-    return out, torch.full(rows_of, float("inf"), dtype=precise, device=query.device)
+    return out, torch.full(rows_of, float("inf"), dtype=precise(query), device=query.device)
 
 
 def _through_operator(
@@ -242,7 +242,7 @@ def _through_operator(
     causal, scale, window_size = settle(options, query.shape[-1])
     tensor, number = (alpha, 0.0) if isinstance(alpha, Tensor) else (None, float(alpha))
     if tensor is not None:
-        tensor = alpha_tensor(tensor, query.device)
+        tensor = alpha_tensor(tensor, query)
     dtype = query.dtype
     if query.device.type == "cpu" and dtype in (torch.float16, torch.bfloat16):
         query, key, value = query.float(), key.float(), value.float()

@@ -13,7 +13,15 @@ from torch import Tensor
 from splashgen.alpha import AlphaClass
 from splashgen.autograd import rows
 from splashgen.dispatch import kernel_for
-from splashgen.features import Packed, alpha_tensor, attention_problem, dtype_of, feature_arguments
+from splashgen.features import (
+    Packed,
+    alpha_tensor,
+    attention_problem,
+    dtype_of,
+    feature_arguments,
+    on_device_of,
+    precise,
+)
 from splashgen.kernel import Kernel
 from splashgen.problem import Operation, Problem
 from splashgen.store.entry import Regime
@@ -36,7 +44,7 @@ def needs_operator() -> bool:
         return False
     if level.key() != torch._C._functorch.TransformType.Vmap:
         raise RuntimeError(
-            "splashgen's kernels cannot be differentiated by torch.func; use torch.autograd.grad or backward()."
+            "splashgen's kernels cannot be differentiated by torch.func; use torch.autograd.grad."
         )
     return True
 
@@ -66,7 +74,8 @@ def attention_operator(
     if query.numel() == 0 or key.numel() == 0:
         return _empty_outputs(query, value, packed=cu_seqlens_q is not None)
     kernel, arguments = _attention_call(given, training=False)
-    out, saved = kernel.forward(rows(query), rows(key), rows(value), scale, **arguments)
+    with on_device_of(query):
+        out, saved = kernel.forward(rows(query), rows(key), rows(value), scale, **arguments)
     return out, saved[0]
 
 
@@ -95,22 +104,22 @@ def _attention_backward(
     """Gradients of query, key, value and α; the last is empty unless α is learned."""
     given = locals()
     if query.numel() == 0 or key.numel() == 0:
-        dalpha = query.new_zeros(alpha.numel() if learned and alpha is not None else 0, dtype=torch.float32)
+        dalpha = query.new_zeros(alpha.numel() if learned and alpha is not None else 0, dtype=precise(query))
         return torch.zeros_like(query), torch.zeros_like(key), torch.zeros_like(value), dalpha
     kernel, arguments = _attention_call(given, training=True)
     assert kernel.backward is not None
     q, k, v = rows(query), rows(key), rows(value)
-    _, saved = kernel.forward(q, k, v, scale, **arguments)
-    gradients = kernel.backward(rows(dout), q, k, v, scale, saved, **arguments)
+    with on_device_of(query):
+        _, saved = kernel.forward(q, k, v, scale, **arguments)
+        gradients = kernel.backward(rows(dout), q, k, v, scale, saved, **arguments)
     dq, dk, dv = (gradient.contiguous() for gradient in gradients[:3])
-    return dq, dk, dv, gradients[3] if learned else query.new_empty(0, dtype=torch.float32)
+    return dq, dk, dv, gradients[3] if learned else query.new_empty(0, dtype=precise(query))
 
 
 def _empty_outputs(query: Tensor, value: Tensor, packed: bool) -> tuple[Tensor, Tensor]:
     """Zeros, and a τ of +inf."""
     rows_of = (query.shape[1], query.shape[0]) if packed else query.shape[:3]
-    precise = torch.float64 if query.dtype == torch.float64 else torch.float32
-    tau = query.new_full(rows_of, float("inf"), dtype=precise)
+    tau = query.new_full(rows_of, float("inf"), dtype=precise(query))
     return query.new_zeros((*query.shape[:-1], value.shape[-1])), tau
 
 
@@ -140,7 +149,7 @@ def _attention_call(given: dict[str, Any], training: bool) -> tuple[Kernel, dict
     shape = (0, 0, 0, 0) if packed else (*query.shape[:3], key.shape[2])
     features = feature_arguments(shape, window_size, **masks, packed=packed)
     if kind is AlphaClass.GENERIC:
-        features["alpha"] = alpha_tensor(given["alpha_number"] if alpha is None else alpha, query.device)
+        features["alpha"] = alpha_tensor(given["alpha_number"] if alpha is None else alpha, query)
     return kernel_for(problem, query.device, Regime(given["regime"])), features
 
 
@@ -156,7 +165,7 @@ def _(
     learned = others[-1]
     size = alpha.numel() if learned and alpha is not None else 0
     dq, dk, dv = (tensor.new_empty(tensor.shape) for tensor in (query, key, value))
-    return dq, dk, dv, query.new_empty(size, dtype=torch.float32)
+    return dq, dk, dv, query.new_empty(size, dtype=precise(query))
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -178,7 +187,8 @@ attention_operator.register_autograd(_differentiate, setup_context=_keep)
 def entmax_operator(x: Tensor, alpha: Tensor | None, alpha_number: float) -> Tensor:
     """α-entmax of each row of x (rows, n)."""
     kernel, arguments = _entmax_call(x, alpha, alpha_number, training=False)
-    y: Tensor = kernel.forward(rows(x), **arguments)[0]
+    with on_device_of(x):
+        y: Tensor = kernel.forward(rows(x), **arguments)[0]
     return y
 
 
@@ -186,8 +196,9 @@ def entmax_operator(x: Tensor, alpha: Tensor | None, alpha_number: float) -> Ten
 def _entmax_backward(dy: Tensor, x: Tensor, alpha: Tensor | None, alpha_number: float) -> Tensor:
     kernel, arguments = _entmax_call(x, alpha, alpha_number, training=True)
     assert kernel.backward is not None
-    _, saved = kernel.forward(rows(x), **arguments)
-    dx: Tensor = kernel.backward(rows(dy), saved, **arguments)
+    with on_device_of(x):
+        _, saved = kernel.forward(rows(x), **arguments)
+        dx: Tensor = kernel.backward(rows(dy), saved, **arguments)
     return dx.contiguous()
 
 
@@ -198,7 +209,7 @@ def _entmax_call(
     problem = Problem(Operation.ENTMAX, kind, dtype_of(x), x.shape[-1], training=training)
     arguments = {}
     if kind is AlphaClass.GENERIC:
-        arguments["alpha"] = alpha_tensor(alpha_number if alpha is None else alpha, x.device)
+        arguments["alpha"] = alpha_tensor(alpha_number if alpha is None else alpha, x)
     return kernel_for(problem, x.device), arguments
 
 

@@ -1,22 +1,18 @@
 """Row-wise α-entmax: `entmax`, `sparsemax` and `entmax15` of any tensor along any dimension."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from splashgen.alpha import AlphaClass
 from splashgen.autograd import EntmaxFunction, rows
 from splashgen.checks import check_alpha_argument, check_entmax
-from splashgen.dispatch import kernel_for
+from splashgen.dispatch import kernel_for, memo
 from splashgen.features import alpha_tensor, dtype_of, on_device_of
 from splashgen.kernel import Kernel
 from splashgen.operators import entmax_operator, needs_operator
 from splashgen.problem import Operation, Problem, length_bucket
 
 __all__ = ["entmax", "entmax15", "sparsemax"]
-
-_kernels: dict[Any, Kernel] = {}
 
 
 def entmax(x: Tensor, alpha: float | Tensor = 1.5, dim: int = -1) -> Tensor:
@@ -71,16 +67,16 @@ def entmax15(x: Tensor, dim: int = -1) -> Tensor:
 
 def _rowwise(x: Tensor, alpha: float | Tensor) -> Tensor:
     if needs_operator():
-        given = (alpha_tensor(alpha, x.device), 0.0) if isinstance(alpha, Tensor) else (None, float(alpha))
+        given = (alpha_tensor(alpha, x), 0.0) if isinstance(alpha, Tensor) else (None, float(alpha))
         return entmax_operator(x, *given)
     training = torch.is_grad_enabled() and x.requires_grad
     kind = AlphaClass.GENERIC if isinstance(alpha, Tensor) else AlphaClass.of(float(alpha))
-    key = kind, x.dtype, length_bucket(x.shape[-1]), training, x.device
-    kernel = _kernels.get(key)
+    key = Operation.ENTMAX, kind, x.dtype, length_bucket(x.shape[-1]), training, x.device
+    kernel: Kernel | None = memo.get(key)
     if kernel is None:
         problem = Problem(Operation.ENTMAX, kind, dtype_of(x), x.shape[-1], training=training)
-        kernel = _kernels[key] = kernel_for(problem, x.device)
-    number = alpha_tensor(alpha, x.device) if kind is AlphaClass.GENERIC else None
+        kernel = memo[key] = kernel_for(problem, x.device)
+    number = alpha_tensor(alpha, x) if kind is AlphaClass.GENERIC else None
     with on_device_of(x):
         if training:
             result: Tensor = EntmaxFunction.apply(kernel, number, x)
