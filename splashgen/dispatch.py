@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from splashgen.errors import NoTunedConfigError
 from splashgen.gpu import Gpu, detect
@@ -17,9 +17,12 @@ from splashgen.store.tables import digest
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["clear", "fallback_mode", "is_fallback", "kernel_for", "table_digest", "tune_command"]
+__all__ = ["clear", "fallback_mode", "is_fallback", "kernel_for", "memo", "table_digest", "tune_command"]
 
 _MODES = ("quiet", "warn", "strict")
+
+memo: dict[Any, Any] = {}
+"""What callers keep under keys of their own, so that they need not ask again; `clear` empties it too."""
 
 _kernels: dict[tuple[Problem, "torch.device", Regime], Kernel] = {}
 _told: set[tuple[Problem, str]] = set()
@@ -50,6 +53,7 @@ def kernel_for(problem: Problem, device: "torch.device", regime: Regime = Regime
 def clear() -> None:
     """Forget every kernel and every warning given: the next call looks the tables up again."""
     with _lock:
+        memo.clear()
         _kernels.clear()
         _told.clear()
 

@@ -73,14 +73,9 @@ def signature(
         value.device,
         alpha if type(alpha) is float else _facts(alpha),
         options,
-        _NO_MASKS
-        if masks[0] is None and masks[1] is None and masks[2] is None
-        else tuple(map(_facts, masks)),
+        None if masks[0] is None and masks[1] is None and masks[2] is None else tuple(map(_facts, masks)),
         training,
     )
-
-
-_NO_MASKS = (None, None, None)
 
 
 def _facts(value: Any) -> Any:

@@ -59,9 +59,6 @@ def test_fallback_warns_once_with_the_command() -> None:
 def test_warning_points_at_the_caller() -> None:
     x = torch.randn(2, 5)
     with pytest.warns(UserWarning, match="No config is tuned") as caught:
-        from splashgen import rowwise
-
-        rowwise._kernels.clear()
         splashgen.entmax(x)
     assert caught[0].filename == __file__
 

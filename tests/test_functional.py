@@ -9,7 +9,7 @@ import torch
 
 import splashgen
 from splashgen import reference
-from splashgen.functional import _plans
+from splashgen.dispatch import memo
 
 pytestmark = pytest.mark.filterwarnings("ignore:No config is tuned")
 
@@ -53,6 +53,15 @@ def test_gradcheck() -> None:
     q, k, v = (tensor[:, :, :7].detach().requires_grad_() for tensor in drawn(2, 1))
     assert torch.autograd.gradcheck(
         lambda *a: splashgen.attention(*a, is_causal=True, enable_gqa=True), (q, k, v)
+    )
+
+
+@pytest.mark.parametrize("start", [1.01, 1.5])
+def test_gradcheck_of_learned_alpha(start: float) -> None:
+    q, k, v = (tensor[:1, :, :5].detach() for tensor in drawn(2))
+    alpha = torch.tensor([start, start + 0.2], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda a: splashgen.attention(q, k, v, alpha=a), (alpha,), eps=1e-6, atol=1e-4
     )
 
 
@@ -165,10 +174,10 @@ def test_nothing_to_compute(batch: int, n_q: int, n_k: int) -> None:
 def test_second_call_takes_the_plan_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     q, k, v = drawn()
     first = splashgen.attention(q, k, v)
-    plans = len(_plans)
+    plans = len(memo)
     monkeypatch.setattr("splashgen.functional.plan_for", None)
     assert torch.equal(splashgen.attention(q, k, v), first)
-    assert len(_plans) == plans
+    assert len(memo) == plans
 
 
 def test_checkpoint() -> None:
