@@ -1,0 +1,1 @@
+"""The comparison with peers: the same inputs, timed in turn in one process, every raw sample kept."""

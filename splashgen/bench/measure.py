@@ -1,0 +1,183 @@
+"""One cell: everybody's first call, memory and errors, then everybody's times, in turn."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from splashgen.bench.cells import Cell
+from splashgen.bench.peers import Attend, Peer
+from splashgen.bench.truth import Sample
+from splashgen.tune.timing import Stopwatch
+from splashgen.workloads import attention_tensors
+
+__all__ = ["DeviceLost", "inputs_of", "measure", "reason"]
+
+_FEWEST = 5
+
+Tensors = dict[str, torch.Tensor]
+
+
+class DeviceLost(RuntimeError):
+    """A peer has broken the process's hold on the GPU: nothing can be measured until another process starts.
+
+    Attributes
+    ----------
+    rows : dict
+        What was measured before, and the peer that did it.
+    """
+
+    def __init__(self, peer: str, rows: dict[str, dict[str, Any]]) -> None:
+        super().__init__(
+            f"{peer} broke the GPU for this process; run the same command again to go on without it."
+        )
+        self.rows = rows
+
+
+@dataclass(slots=True)
+class _Contender:
+    """A peer that got through its first call."""
+
+    peer: Peer
+    attend: Attend
+    row: dict[str, Any]
+    watch: Stopwatch
+    forward_ms: list[float] = field(default_factory=list)
+    backward_ms: list[float] = field(default_factory=list)
+
+
+def inputs_of(cell: Cell, device: torch.device) -> Tensors:
+    """`q`, `k`, `v`, which require gradients, and `dout`, in the cell's dtype on the device."""
+    dtype = getattr(torch, cell.dtype.value)
+    drawn = attention_tensors(cell.workload, cell.shape, cell.seed)
+    tensors = {name: tensor.to(device=device, dtype=dtype) for name, tensor in drawn.items()}
+    for name in ("q", "k", "v"):
+        tensors[name].requires_grad_()
+    return tensors
+
+
+def measure(
+    cell: Cell, peers: Sequence[Peer], tensors: Tensors, *, rounds: int, seconds: float
+) -> dict[str, dict[str, Any]]:
+    """A row for each peer, whatever happens to it; times are milliseconds.
+
+    Training forward and backward are timed apart. One round times everybody once, and rounds begin with a
+    different peer each, until there are enough of them or the seconds are over.
+
+    Raises
+    ------
+    DeviceLost
+        If a peer fails in a way that no later call can survive.
+    """
+    device = tensors["q"].device
+    rows: dict[str, dict[str, Any]] = {}
+    contenders: list[_Contender] = []
+    sample = Sample(cell, tensors)
+    for peer in peers:
+        refused = peer.missing or peer.refusal(cell, device)
+        if refused is not None:
+            rows[peer.name] = {"status": "missing" if peer.missing else "unsupported", "reason": refused}
+            continue
+        try:
+            contender = _start(cell, peer, tensors, sample)
+        except Exception as error:
+            _failed(peer, rows, error, device)
+            continue
+        rows[peer.name] = contender.row
+        contenders.append(contender)
+    _time(contenders, tensors, rows, rounds, seconds)
+    return rows
+
+
+def _start(cell: Cell, peer: Peer, tensors: Tensors, sample: Sample) -> _Contender:
+    device = tensors["q"].device
+    _synchronize(device)
+    began = time.perf_counter()
+    attend = peer.attend(cell, device)
+    _step(attend, tensors, tensors["dout"])
+    _synchronize(device)
+    row: dict[str, Any] = {"status": "ok", "first_call_s": round(time.perf_counter() - began, 4)}
+    if device.type == "cuda":
+        row["peak_bytes"] = _peak(attend, tensors)
+    row["errors"] = sample.errors(_step(attend, tensors, sample.dout), peer.softmax)
+    row |= peer.facts(cell, device)
+    return _Contender(peer, attend, row, Stopwatch(device))
+
+
+def _step(attend: Attend, tensors: Tensors, dout: torch.Tensor) -> Tensors:
+    out = attend(tensors["q"], tensors["k"], tensors["v"])
+    dq, dk, dv = torch.autograd.grad(out, (tensors["q"], tensors["k"], tensors["v"]), dout)
+    return {"out": out.detach(), "dq": dq, "dk": dk, "dv": dv}
+
+
+def _peak(attend: Attend, tensors: Tensors) -> int:
+    """Bytes that a training step needs beyond its inputs, its results included."""
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    _step(attend, tensors, tensors["dout"])
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated() - before
+
+
+def _time(
+    contenders: list[_Contender],
+    tensors: Tensors,
+    rows: dict[str, dict[str, Any]],
+    rounds: int,
+    seconds: float,
+) -> None:
+    device = tensors["q"].device
+    end = time.monotonic() + seconds
+    for turn in range(-1, rounds):  # the first round warms up
+        if turn >= min(_FEWEST, rounds) and time.monotonic() > end:
+            break
+        for contender in list(_rotated(contenders, turn)):
+            try:
+                spent = _lap(contender, tensors)
+            except Exception as error:
+                contenders.remove(contender)
+                _failed(contender.peer, rows, error, device)
+                continue
+            if turn >= 0:
+                contender.forward_ms.append(round(spent[0], 5))
+                contender.backward_ms.append(round(spent[1], 5))
+    for contender in contenders:
+        contender.row["forward_ms"] = contender.forward_ms
+        contender.row["backward_ms"] = contender.backward_ms
+
+
+def _rotated(contenders: list[_Contender], turn: int) -> Iterator[_Contender]:
+    first = turn % max(len(contenders), 1)
+    yield from contenders[first:]
+    yield from contenders[:first]
+
+
+def _lap(contender: _Contender, tensors: Tensors) -> tuple[float, float]:
+    q, k, v, dout = (tensors[name] for name in ("q", "k", "v", "dout"))
+    forward, out = contender.watch.lap(lambda: contender.attend(q, k, v))
+    backward, _ = contender.watch.lap(lambda: torch.autograd.grad(out, (q, k, v), dout, retain_graph=True))
+    return forward, backward
+
+
+def _failed(peer: Peer, rows: dict[str, dict[str, Any]], error: Exception, device: torch.device) -> None:
+    rows[peer.name] = {"status": "failed", "reason": reason(error)}
+    try:
+        _synchronize(device)
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+    except Exception:
+        raise DeviceLost(peer.name, rows) from error
+
+
+def reason(error: Exception) -> str:
+    """An exception in one line."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,45 @@
+"""α-entmax attention with all scores in memory, through the package `entmax`: before there were kernels."""
+
+import torch
+
+from splashgen.alpha import AlphaClass
+from splashgen.bench.cells import Cell
+from splashgen.bench.peers.peer import Attend, Peer
+
+__all__ = ["DENSE"]
+
+_LONGEST = 4096
+_MASKED = -1e4
+"""Instead of -inf, from which the package's sums make NaN."""
+
+
+def _attend(cell: Cell, device: torch.device) -> Attend:
+    import entmax
+
+    n = cell.seq_len
+    hidden = torch.ones(n, n, dtype=torch.bool, device=device).triu(1) if cell.causal else None
+
+    def forward(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        scores = (q @ k.mT).float() * cell.head_dim**-0.5
+        if hidden is not None:
+            scores = scores.masked_fill(hidden, _MASKED)
+        match cell.alpha:
+            case AlphaClass.THREE_HALVES:
+                probabilities = entmax.entmax15(scores, dim=-1)
+            case AlphaClass.TWO:
+                probabilities = entmax.sparsemax(scores, dim=-1)
+            case _:
+                probabilities = entmax.entmax_bisect(scores, alpha=cell.number, dim=-1)
+        return probabilities.to(v.dtype) @ v
+
+    return forward
+
+
+def _refusal(cell: Cell, device: torch.device) -> str | None:
+    if cell.seq_len <= _LONGEST:
+        return None
+    gigabytes = cell.batch * cell.heads * cell.seq_len**2 * 4 / 1e9
+    return f"Its float32 scores alone would take {gigabytes:.0f} GB, and it keeps several copies."
+
+
+DENSE = Peer("dense_entmax", "entmax over all scores", _attend, package="entmax", refusal=_refusal)

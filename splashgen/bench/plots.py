@@ -1,0 +1,156 @@
+"""PNGs of results: time against length, time against density, accuracy against time. Needs matplotlib."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from splashgen.bench.collected import Collected, milliseconds
+from splashgen.bench.peers import PEERS
+from splashgen.bench.results import BenchError
+
+__all__ = ["draw_plots"]
+
+
+def draw_plots(results: Collected, folder: Path, stem: str) -> list[Path]:
+    """Draw what there are samples for into `folder`, and return the files.
+
+    Raises
+    ------
+    BenchError
+        If matplotlib is not installed, or there is nothing to draw.
+    """
+    try:
+        import matplotlib
+    except ImportError:
+        raise BenchError(
+            "Plots need matplotlib; install it with: pip install 'splashgen-kernels[plots]'"
+        ) from None
+    matplotlib.use("Agg")
+    points = _points(results)
+    if not points:
+        raise BenchError("There are no causal α = 1.5 cells to draw.")
+    folder.mkdir(parents=True, exist_ok=True)
+    return [
+        _time_against_length(points, folder / f"{stem}-length.png"),
+        _time_against_density(points, folder / f"{stem}-density.png"),
+        _accuracy_against_time(points, folder / f"{stem}-accuracy.png"),
+    ]
+
+
+def _points(results: Collected) -> list[dict[str, Any]]:
+    """One a cell and peer that was measured."""
+    points = []
+    for key in results.keys:
+        cell = results.cell(key)
+        if not cell["causal"] or cell["alpha"] != "1.5":
+            continue
+        for name, peer in PEERS.items():
+            run = results.run(key, name)
+            if run is None or run["peers"][name]["status"] != "ok":
+                continue
+            row = run["peers"][name]
+            points.append(
+                cell
+                | {
+                    "peer": peer,
+                    "density": results.density(key),
+                    "forward": milliseconds(row, "forward"),
+                    "both": milliseconds(row, "both"),
+                    "error": row["errors"]["out"][0],
+                }
+            )
+    return points
+
+
+def _fullest(points: list[dict[str, Any]], *names: str) -> tuple[Any, ...]:
+    """The values of some fields that most points share; of several, the largest."""
+    counts = Counter(tuple(point[name] for name in names) for point in points)
+    return max(counts, key=lambda values: (counts[values], values))
+
+
+def _time_against_length(points: list[dict[str, Any]], path: Path) -> Path:
+    dims = sorted({point["head_dim"] for point in points})
+    workloads = sorted({point["workload"] for point in points})
+    figure, grid = _figure(len(dims), len(workloads))
+    for i, dim in enumerate(dims):
+        for j, workload in enumerate(workloads):
+            axes = grid[i][j]
+            chosen = [p for p in points if p["head_dim"] == dim and p["workload"] == workload]
+            _lines(axes, chosen, "seq_len", "both")
+            axes.set(xscale="log", yscale="log", title=f"{workload}, d={dim}", xlabel="length", ylabel=_BOTH)
+            axes.set_xscale("log", base=2)
+    return _finish(figure, grid, path)
+
+
+def _time_against_density(points: list[dict[str, Any]], path: Path) -> Path:
+    dims = sorted({point["head_dim"] for point in points})
+    figure, grid = _figure(1, len(dims))
+    for axes, dim in zip(grid[0], dims, strict=True):
+        of_dim = [point for point in points if point["head_dim"] == dim]
+        (length,) = _fullest(of_dim, "seq_len")
+        _lines(axes, [point for point in of_dim if point["seq_len"] == length], "density", "both")
+        axes.set(yscale="log", title=f"n={length}, d={dim}", xlabel="64×64 tile density", ylabel=_BOTH)
+    return _finish(figure, grid, path)
+
+
+def _accuracy_against_time(points: list[dict[str, Any]], path: Path) -> Path:
+    length, dim = _fullest(points, "seq_len", "head_dim")
+    figure, grid = _figure(1, 1)
+    axes = grid[0][0]
+    for peer in PEERS.values():
+        chosen = [p for p in points if p["peer"] is peer and (p["seq_len"], p["head_dim"]) == (length, dim)]
+        if chosen:
+            marker = "x" if peer.softmax else "o"
+            times, errors = zip(*((point["forward"], point["error"]) for point in chosen), strict=True)
+            axes.scatter(times, errors, marker=marker, label=_label(peer), color=_color(peer))
+    axes.set(
+        xscale="log",
+        yscale="log",
+        title=f"n={length}, d={dim}, one point a workload",
+        xlabel="training forward, ms",
+        ylabel="relative error of the output",
+    )
+    return _finish(figure, grid, path)
+
+
+_BOTH = "forward + backward, ms"
+
+
+def _lines(axes: Any, points: list[dict[str, Any]], x: str, y: str) -> None:
+    for peer in PEERS.values():
+        chosen = sorted((point[x], point[y]) for point in points if point["peer"] is peer)
+        if chosen:
+            xs, ys = zip(*chosen, strict=True)
+            style = "--" if peer.softmax else "-"
+            axes.plot(xs, ys, style, marker="o", markersize=3, label=_label(peer), color=_color(peer))
+
+
+def _label(peer: Any) -> str:
+    return f"{peer.title} (softmax)" if peer.softmax else str(peer.title)
+
+
+def _color(peer: Any) -> str:
+    """The same for a peer in every picture."""
+    return f"C{list(PEERS.values()).index(peer)}"
+
+
+def _figure(rows: int, columns: int) -> tuple[Any, Any]:
+    from matplotlib import pyplot
+
+    return pyplot.subplots(
+        rows, columns, figsize=(4.5 * columns + 2.0, 3.6 * rows), squeeze=False, layout="constrained"
+    )
+
+
+def _finish(figure: Any, grid: Any, path: Path) -> Path:
+    from matplotlib import pyplot
+
+    labels: dict[str, Any] = {}
+    for axes in grid.flat:
+        axes.grid(alpha=0.3)
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            labels.setdefault(label, handle)
+    figure.legend(labels.values(), labels.keys(), loc="outside right upper", fontsize="small")
+    figure.savefig(path, dpi=130)
+    pyplot.close(figure)
+    return path

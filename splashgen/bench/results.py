@@ -1,0 +1,104 @@
+"""`Results`: a JSON file of raw samples. Ratios are not stored but computed when it is read."""
+
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from splashgen.bench.cells import Cell
+from splashgen.errors import SplashgenError
+
+__all__ = ["BenchError", "Results"]
+
+_SCHEMA = 1
+
+
+class BenchError(SplashgenError):
+    """Results or targets could not be read."""
+
+
+class Results:
+    """A file of results, read if it exists.
+
+    `data` has `sessions` (where and with what), `cells` (by `Cell.key`: `cell`, `tile_density` and `runs`),
+    `entmax`, `solvers` and `first_calls`. A run holds all who were timed in turn, ours always among them.
+
+    Raises
+    ------
+    BenchError
+        If the file is not one of these.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.data: dict[str, Any] = {"schema": _SCHEMA, "sessions": []}
+        self.data |= {"cells": {}, "entmax": {}, "solvers": [], "first_calls": []}
+        if path.exists():
+            try:
+                self.data = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise BenchError(f"{path} cannot be read as results: {error}") from None
+            if not isinstance(self.data, dict) or self.data.get("schema") != _SCHEMA:
+                raise BenchError(f"{path} is not a file of results with schema {_SCHEMA}.")
+
+    def begin(self, facts: dict[str, Any]) -> int:
+        """Add a session and return its number."""
+        self.data["sessions"].append(facts)
+        return len(self.data["sessions"]) - 1
+
+    def add_run(self, cell: Cell, density: float, session: int, rows: dict[str, dict[str, Any]]) -> None:
+        """Add what was timed in turn in one cell, and save."""
+        facts = {
+            "seq_len": cell.seq_len,
+            "head_dim": cell.head_dim,
+            "workload": cell.workload,
+            "batch": cell.batch,
+            "heads": cell.heads,
+            "dtype": cell.dtype.value,
+            "alpha": cell.alpha.value,
+            "causal": cell.causal,
+            "seed": cell.seed,
+        }
+        entry = self.data["cells"].setdefault(cell.key, {"cell": facts, "runs": []})
+        entry["tile_density"] = round(density, 4)
+        entry["runs"].append({"session": session, "peers": rows})
+        self.save()
+
+    def density(self, cell: Cell) -> float | None:
+        """The tile density of a cell, if it was measured."""
+        value = self.data["cells"].get(cell.key, {}).get("tile_density")
+        return None if value is None else float(value)
+
+    def finished(self, cell: Cell) -> set[str]:
+        """The peers that a cell has a row for; one that was not installed may be by now."""
+        return {
+            name
+            for run in self.data["cells"].get(cell.key, {}).get("runs", ())
+            for name, row in run["peers"].items()
+            if row["status"] != "missing"
+        }
+
+    def save(self) -> None:
+        """Write the file; readers see the old one or the new one."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.stem}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                json.dump(_finite(self.data), stream, indent=1, ensure_ascii=False, allow_nan=False)
+                stream.write("\n")
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, self.path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: an error without bounds becomes 1e308."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return 1e308 if isinstance(value, float) and not math.isfinite(value) else value

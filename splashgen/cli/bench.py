@@ -1,0 +1,173 @@
+"""`splashgen bench`: splashgen and its peers on the same inputs, in one table."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import torch
+
+    from splashgen.bench.results import Results
+
+__all__ = ["bench"]
+
+_FOLDER = Path("benchmarks/results")
+_TARGETS = Path("benchmarks/targets.yaml")
+
+
+def bench(
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare recorded results with the targets; needs no GPU.")
+    ] = False,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw recorded results as PNGs beside them.")] = False,
+    entmax: Annotated[bool, typer.Option("--entmax", help="Row-wise entmax instead of attention.")] = False,
+    solvers: Annotated[
+        bool, typer.Option("--solvers", help="Passes that each solver of τ needs, instead of attention.")
+    ] = False,
+    first_call: Annotated[
+        bool, typer.Option("--first-call", help="First calls in new processes, instead of attention.")
+    ] = False,
+    seq_len: Annotated[list[int] | None, typer.Option(min=1, help="Only this length; repeatable.")] = None,
+    head_dim: Annotated[list[int] | None, typer.Option(min=1, help="Only this head dim; repeatable.")] = None,
+    workload: Annotated[list[str] | None, typer.Option(help="Only this workload; repeatable.")] = None,
+    peer: Annotated[list[str] | None, typer.Option(help="Only this peer, beside ours; repeatable.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="Without this peer; repeatable.")] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=1.0, help="Seconds after which no cell is begun.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Samples for each peer and cell.")] = 15,
+    again: Annotated[
+        bool, typer.Option("--again", help="Measure anew what an earlier run measured.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cuda, cuda:1 or cpu.")] = "auto",
+    output: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="The file to add to; named by chip and date if left out."),
+    ] = None,
+    results: Annotated[
+        Path, typer.Option(file_okay=False, help="The folder that --check and --plot read.")
+    ] = _FOLDER,
+    targets: Annotated[Path, typer.Option(dir_okay=False, help="The targets that --check reads.")] = _TARGETS,
+) -> None:
+    """Measure splashgen and its peers in turn, on the same inputs, and keep every sample.
+
+    A second run with the same --output fills in what is missing. Exits 1 if --check finds a target missed.
+    """
+    import torch
+
+    from splashgen.bench.results import BenchError, Results
+    from splashgen.gpu import detect
+
+    try:
+        if check:
+            missed = _check(results, targets)
+        else:
+            missed = False
+            name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+            where = torch.device(name)
+            if plot:
+                _plot(results, detect(where).slug)
+            elif entmax or solvers or first_call:
+                file = Results(output or _default_output(detect(where).slug))
+                _others(file, where, entmax, solvers, first_call, seq_len, head_dim, peer, rounds)
+            else:
+                file = Results(output or _default_output(detect(where).slug))
+                _attention(file, where, seq_len, head_dim, workload, peer, skip, rounds, budget, again)
+    except (BenchError, ValueError, OSError, RuntimeError) as error:
+        typer.echo(f"splashgen bench: {error}", err=True)
+        raise typer.Exit(2) from None
+    if missed:
+        raise typer.Exit(1)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _default_output(slug: str) -> Path:
+    import datetime
+
+    return _FOLDER / f"{slug}-{datetime.datetime.now(datetime.UTC).date().isoformat()}.json"
+
+
+def _attention(
+    file: "Results",
+    device: "torch.device",
+    seq_lens: list[int] | None,
+    head_dims: list[int] | None,
+    workloads: list[str] | None,
+    peers: list[str] | None,
+    skipped: list[str] | None,
+    rounds: int,
+    budget: float | None,
+    again: bool,
+) -> None:
+    from splashgen.bench.cells import GRID, TOY_GRID, select
+    from splashgen.bench.peers import chosen
+    from splashgen.bench.runner import Plan, run
+
+    grid = TOY_GRID if device.type == "cpu" else GRID
+    cells = select(grid, seq_lens or (), head_dims or (), workloads or ())
+    plan = Plan(cells, chosen(peers or [], skipped or []), rounds=rounds, budget=budget, again=again)
+    left = run(plan, file, device, _say)
+    _say(f"Results are in {file.path}." + (f" {left} cells are left for another run." if left else ""))
+
+
+def _others(
+    file: "Results",
+    device: "torch.device",
+    entmax: bool,
+    solvers: bool,
+    first_call: bool,
+    seq_lens: list[int] | None,
+    head_dims: list[int] | None,
+    peers: list[str] | None,
+    rounds: int,
+) -> None:
+    from splashgen.bench.facts import session_facts
+
+    session = file.begin(session_facts(device))
+    if entmax:
+        from splashgen.bench.rowwise import LENGTHS, measure_rowwise
+
+        measure_rowwise(file, session, device, seq_lens or LENGTHS, rounds, _say)
+    if solvers:
+        from splashgen.bench.solvers import measure_solvers
+
+        measure_solvers(file, session, device, _say)
+    if first_call:
+        from splashgen.bench.first_call import measure_first_calls
+
+        sizes = (seq_lens or [8192 if device.type == "cuda" else 256])[0], (head_dims or [64])[0]
+        measure_first_calls(file, session, peers or ["ours"], sizes, str(device), _say)
+    _say(f"Results are in {file.path}.")
+
+
+def _check(folder: Path, targets: Path) -> bool:
+    """Print every cell of every target; whether one is missed."""
+    from splashgen.bench.check import check
+    from splashgen.bench.collected import Collected
+    from splashgen.bench.targets import load_targets
+
+    wanted = load_targets(targets)
+    lines = check(wanted, Collected.of_folder(folder, wanted.gpu))
+    for line in lines:
+        _say(str(line))
+    missed = sum(not line.met for line in lines)
+    unmeasured = sum(line.reason.startswith("not measured") for line in lines)
+    _say(f"{len(lines) - missed} of {len(lines)} met; of {missed} missed, {unmeasured} are not measured.")
+    return missed > 0
+
+
+def _plot(folder: Path, here: str) -> None:
+    """Plots of each chip that there are results of; of the CPU only where nothing else was measured."""
+    from splashgen.bench.collected import Collected
+    from splashgen.bench.plots import draw_plots
+    from splashgen.bench.results import Results
+
+    files = [Results(path) for path in sorted(folder.glob("*.json"))]
+    slugs = {session["gpu"] for file in files for session in file.data["sessions"]}
+    for slug in sorted(slugs - {"cpu"}) or [here]:
+        for path in draw_plots(Collected(files, slug), folder, slug):
+            _say(f"Drew {path}.")
