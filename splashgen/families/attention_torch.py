@@ -21,7 +21,7 @@ _SPACE = Space(
 
 
 def _default(problem: Problem, gpu: Gpu) -> Config:
-    return _SPACE.member({"block_m": 64, "heads": 1, "gather": True, "solver": "norm", "max_iterations": 64})
+    return _SPACE.member({"block_m": 128, "heads": 1, "gather": True, "solver": "norm", "max_iterations": 64})
 
 
 FAMILY = Family(
