@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import torch
 
 from splashgen.alpha import AlphaClass
@@ -17,6 +18,12 @@ from splashgen.workloads import Shape
 TRITON = "attention_triton"
 SMALL = {"block_m": 32, "block_n": 32, "bound_m": 64, "bound_n": 64, "bound_chunk": 64}
 """Tiles of 32 by 32: a short sequence has full, partial and skipped ones."""
+
+NUMPY_IS_QUIET = pytest.mark.filterwarnings(
+    "ignore::RuntimeWarning:triton.runtime.interpreter",
+    "ignore::DeprecationWarning:triton.runtime.interpreter",
+)
+"""The interpreter computes with numpy, which warns of each log2(0) and inf - inf."""
 
 CASE = case_for(Operation.ATTENTION)
 

@@ -112,7 +112,11 @@ def calls(draw: st.DrawFn, of: st.SearchStrategy[Semantics], longest: int, devic
         normal(kv_heads, n_k, meaning.value_dim),
         normal(heads, n_q, meaning.value_dim),
         packed,
-        {"is_causal": meaning.is_causal, "enable_gqa": meaning.grouped, "alpha": _alpha(draw, meaning, heads, device)},
+        {
+            "is_causal": meaning.is_causal,
+            "enable_gqa": meaning.grouped,
+            "alpha": _alpha(draw, meaning, heads, device),
+        },
     )
     if draw(st.booleans()):
         call.options["scale"] = draw(st.sampled_from([0.05, 0.3, -0.1]))
@@ -133,7 +137,9 @@ def calls(draw: st.DrawFn, of: st.SearchStrategy[Semantics], longest: int, devic
     return call
 
 
-def _packed(draw: st.DrawFn, n_q: int, n_k: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, int, int]:
+def _packed(
+    draw: st.DrawFn, n_q: int, n_k: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor, int, int]:
     """Up to four sequences, some perhaps empty."""
     cuts = draw(st.integers(0, 3))
 

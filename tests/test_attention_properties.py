@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from attention_cases import SMALL, triton_kernel
+from attention_cases import NUMPY_IS_QUIET, SMALL, triton_kernel
 from attention_strategies import SPECIAL, Call, Semantics, calls, draw_semantics, semantics
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -24,9 +24,7 @@ from splashgen.plans import settle
 from splashgen.problem import DType
 from splashgen.reference import attention_gradients, attention_varlen_gradients
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::RuntimeWarning:triton.runtime.interpreter", "ignore:No config is tuned:UserWarning"
-)
+pytestmark = [NUMPY_IS_QUIET, pytest.mark.filterwarnings("ignore:No config is tuned:UserWarning")]
 CPU = torch.device("cpu")
 SHARDS = 8
 SEMANTICS_A_SHARD = 6
@@ -150,7 +148,8 @@ def test_public_operation_on_the_cpu(number: int, record_property: Callable[[str
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="Triton compiles for the GPU in this process")
 @pytest.mark.parametrize(
-    ("number", "examples"), [(0, 3), (1, 3), *(pytest.param(n, 25, marks=pytest.mark.slow) for n in range(2, 6))]
+    ("number", "examples"),
+    [(0, 3), (1, 3), *(pytest.param(n, 25, marks=pytest.mark.slow) for n in range(2, 6))],
 )
 def test_triton_family_interpreted(
     number: int, examples: int, record_property: Callable[[str, object], None]

@@ -4,14 +4,14 @@ import math
 
 import pytest
 import torch
-from attention_cases import CASE, SMALL, agree, draw, packed, problem_of, triton_kernel
+from attention_cases import CASE, NUMPY_IS_QUIET, SMALL, agree, draw, packed, problem_of, triton_kernel
 
 from splashgen.reference import attention
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton.runtime.interpreter")
+pytestmark = NUMPY_IS_QUIET
 
 
-@pytest.mark.parametrize(("n_q", "n_k"), [(1, 1), (1, 77), (77, 1), (20, 75), (75, 20), (64, 64), (33, 95)])
+@pytest.mark.parametrize(("n_q", "n_k"), [(1, 1), (1, 77), (77, 1), (20, 75), (75, 20), (64, 64), (100, 100)])
 def test_lengths(n_q: int, n_k: int, device: torch.device) -> None:
     problem = problem_of(causal=True)
     agree(triton_kernel(problem, device, **SMALL), draw(problem, n_q, n_k, heads=1, device=device))
@@ -25,7 +25,7 @@ def test_lengths(n_q: int, n_k: int, device: torch.device) -> None:
 )
 def test_head_dims(head_dim: int, value_dim: int, dtype: str, device: torch.device) -> None:
     problem = problem_of("1.5", dtype, head_dim=head_dim, value_dim=value_dim)
-    tiles = SMALL if head_dim < 160 else SMALL | {"bound_m": 32, "bound_n": 32}
+    tiles = SMALL if device.type == "cpu" else {}  # the default fits a GPU's shared memory at every width
     agree(triton_kernel(problem, device, **tiles), draw(problem, 40, heads=1, device=device))
 
 
@@ -183,7 +183,9 @@ def test_windows(window: tuple[int, int], device: torch.device) -> None:
 def test_the_same_bits_twice(varlen: bool, device: torch.device) -> None:
     problem = problem_of(causal=True, grouped=True, varlen=varlen)
     kernel = triton_kernel(problem, device, **SMALL)
-    inputs = packed(problem, [30, 25], [30, 40], device=device) if varlen else draw(problem, 60, device=device)
+    inputs = (
+        packed(problem, [30, 25], [30, 40], device=device) if varlen else draw(problem, 60, device=device)
+    )
     first, second = CASE.run(kernel, inputs), CASE.run(kernel, inputs)
     assert all(torch.equal(first[name], second[name]) for name in first)
 

@@ -1,0 +1,100 @@
+"""Every parameter of the Triton attention's space that changes code: the result stays within its budget."""
+
+import pytest
+import torch
+from attention_cases import NUMPY_IS_QUIET, SMALL, agree, draw, problem_of, triton_kernel
+
+from splashgen.families import family_named
+from splashgen.gpu import KNOWN_GPUS
+
+pytestmark = NUMPY_IS_QUIET
+
+
+@pytest.mark.parametrize("solver", ["newton", "halley", "bisection"])
+@pytest.mark.parametrize("alpha", ["2", "1.5", "1.2", "generic"])
+def test_solvers(alpha: str, solver: str, device: torch.device) -> None:
+    problem = problem_of(alpha, causal=True)
+    kernel = triton_kernel(problem, device, **SMALL, solver=solver, tolerance=1e-5)
+    agree(kernel, draw(problem, 60, heads=1, device=device))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"bound_steps": 0},
+        {"bound_steps": 3},
+        {"block_m": 64},
+        {"block_n": 64},
+        {"block_m": 64, "block_n": 64},
+        {"bound_m": 128, "bound_n": 32},
+        {"bound_m": 64, "bound_n": 256, "bound_groups": 256, "bound_chunk": 128},
+        {"bound_m": 128, "bound_n": 128, "block_m": 64, "block_n": 32},
+    ],
+    ids=lambda config: " ".join(f"{name}={value}" for name, value in config.items()),
+)
+def test_tiles_and_bounds(config: dict[str, int], device: torch.device) -> None:
+    problem = problem_of("4/3", window=True)
+    drawn = draw(problem, 90, 130, heads=1, device=device, window_left=60, window_right=9)
+    agree(triton_kernel(problem, device, **{**SMALL, **config}), drawn)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"precision": "ieee"},
+        {"bound_m": 128, "bound_n": 128, "bound_warps": 8, "bound_stages": 4, "bound_programs": 1},
+        {"bound_stages": 1, "output_stages": 1, "dq_stages": 1, "dkdv_stages": 1, "bound_programs": 3},
+        {"output_stages": 3, "dq_stages": 3, "dkdv_stages": 3},
+        {"output_registers": 168, "dkdv_registers": 168},
+    ],
+    ids=lambda config: " ".join(f"{name}={value}" for name, value in config.items()),
+)
+def test_what_only_a_gpu_knows(config: dict[str, int]) -> None:
+    device = torch.device("cuda")
+    problem = problem_of("1.5", "float32", causal=True)
+    agree(triton_kernel(problem, device, **{**SMALL, **config}), draw(problem, 700, device=device))
+
+
+@pytest.mark.parametrize("alpha", ["1.5", "generic"])
+def test_more_tiles_than_groups(alpha: str, device: torch.device) -> None:
+    """The bound solves τ of 128 maxima a row: where a row has more tiles, neighbours share one."""
+    problem = problem_of(alpha, training=False, head_dim=16)
+    kernel = triton_kernel(problem, device, **{**SMALL, "bound_n": 256})
+    agree(kernel, draw(problem, 20, 128 * 32 + 100, heads=1, device=device))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("head_dim", [64, 128])
+@pytest.mark.parametrize("workload", ["dense", "sparse"])
+def test_long_sequences_with_the_default(head_dim: int, workload: str) -> None:
+    """At head dim 128 too, errors are those of one rounding."""
+    device = torch.device("cuda")
+    problem = problem_of("1.5", "bfloat16", causal=True, head_dim=head_dim)
+    gain = 1.0 if workload == "dense" else 6.0
+    agree(triton_kernel(problem, device), draw(problem, 4096, device=device, gain=gain))
+
+
+@pytest.mark.parametrize("slug", sorted(KNOWN_GPUS))
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+@pytest.mark.parametrize("head_dim", [16, 96, 256])
+def test_the_default_keeps_its_own_rules(slug: str, dtype: str, head_dim: int) -> None:
+    family, gpu = family_named("attention_triton"), KNOWN_GPUS[slug]
+    for training in (True, False):
+        problem = problem_of("1.5", dtype, head_dim=head_dim, training=training)
+        narrowed = family.space.narrowed(problem, gpu)
+        config = family.default(problem, gpu)
+        assert narrowed.objection(problem, gpu, narrowed.member(config.as_dict())) is None
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"bound_n": 32, "block_n": 64}, "whole list tiles"),
+        ({"bound_warps": 8, "bound_m": 64, "bound_n": 64}, "8192 scores"),
+    ],
+)
+def test_what_does_not_fit_is_told(config: dict[str, int], reason: str) -> None:
+    family, gpu, problem = family_named("attention_triton"), KNOWN_GPUS["h100"], problem_of()
+    chosen = family.default(problem, gpu).replace(**config)
+    assert reason in str(family.space.objection(problem, gpu, chosen))
