@@ -36,7 +36,7 @@ class Semantics:
 
 @dataclass
 class Call:
-    """Arguments of `splashgen.attention`, or of `attention_varlen` where `packed`, and the gradient of the output."""
+    """Arguments of `splashgen.attention`, or `attention_varlen` where `packed`, and the output's gradient."""
 
     q: torch.Tensor
     k: torch.Tensor

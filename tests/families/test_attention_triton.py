@@ -1,4 +1,4 @@
-"""Attention in Triton against the float64 truth: every α, every mask, every shape, every parameter of its space.
+"""Attention in Triton against the float64 truth: every α, every mask, packed sequences, learned α.
 
 The same tests run interpreted on the CPU, with short sequences, and on the GPU (`-m gpu`), with longer ones
 and in bfloat16.

@@ -1,4 +1,4 @@
-"""Attention in Triton where kernels go wrong: odd shapes and strides, empty and bad rows, large scores, ties."""
+"""Attention in Triton where kernels go wrong: odd shapes and strides, bad rows, large scores, ties."""
 
 import math
 
@@ -141,7 +141,7 @@ def test_any_scale(scale: float, device: torch.device) -> None:
 
 
 def test_strided_inputs(device: torch.device) -> None:
-    """Heads after lengths, q, k and v in one tensor, a slice of a longer last dimension; gradients strided too."""
+    """Heads after lengths, all in one tensor, a slice of a longer last dimension; gradients strided too."""
     problem = problem_of(causal=True, head_dim=16)
     inputs = draw(problem, 50, batch=2, heads=2, device=device)
     kernel = triton_kernel(problem, device, **SMALL)
