@@ -76,11 +76,11 @@ def _cell(target: Target, cell: Cell, band: Band, density: float | None, results
     run = results.run(cell.key, target.peer or "ours")
     if run is None or density is None:
         return Line(target.name, where, asked, None, False, "not measured")
-    ours, theirs = run["peers"]["ours"], run["peers"][target.peer or "ours"]
-    if ours["status"] != "ok":
-        return Line(target.name, where, asked, None, False, f"ours {ours['status']}: {ours['reason']}")
-    if theirs["status"] != "ok":
-        return Line(target.name, where, asked, None, False, _no_number(target, theirs))
+    theirs = run["peers"][target.peer or "ours"]
+    ours = run["peers"].get("ours", theirs)  # a run that a peer broke off has none for ours
+    for name, row in (("ours", ours), (target.peer or "ours", theirs)):
+        if row["status"] != "ok":
+            return Line(target.name, where, asked, None, False, _no_number(name, row))
     value = _value(target, cell, density, run["made"], ours, theirs)
     if value is None:
         return Line(target.name, where, asked, None, False, "not measured")
@@ -127,14 +127,13 @@ def _entmax(target: Target, n: int, results: Collected) -> Line:
     ours, theirs = rows.get("ours"), rows.get(target.peer or "copy")
     if ours is None or theirs is None:
         return Line(target.name, where, band.sign, None, False, "not measured")
-    if ours["status"] != "ok":
-        return Line(target.name, where, band.sign, None, False, f"ours {ours['status']}: {ours['reason']}")
-    if theirs["status"] != "ok":
-        return Line(target.name, where, band.sign, None, False, _no_number(target, theirs))
+    for name, row in (("ours", ours), (target.peer or "copy", theirs)):
+        if row["status"] != "ok":
+            return Line(target.name, where, band.sign, None, False, _no_number(name, row))
     value = median(theirs["ms"]) / median(ours["ms"])
     return Line(target.name, where, band.sign, value, band.meets(value))
 
 
-def _no_number(target: Target, theirs: dict[str, Any]) -> str:
-    """A ratio to a peer that did not run is no ratio: it counts as missed, for whatever reason that was."""
-    return f"not measured: {target.peer} {theirs['status']}: {theirs['reason']}"
+def _no_number(name: str, row: dict[str, Any]) -> str:
+    """A ratio without one of its sides is no ratio: it counts as missed, whatever the reason is."""
+    return f"not measured: {name} {row['status']}: {row['reason']}"

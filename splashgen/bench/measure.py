@@ -26,7 +26,7 @@ class DeviceLost(RuntimeError):
     Attributes
     ----------
     rows : dict
-        What was measured before, and the peer that did it.
+        A row for the peer that did it, and for those that could not be measured anyway.
     """
 
     def __init__(self, peer: str, rows: dict[str, dict[str, Any]]) -> None:
@@ -169,7 +169,8 @@ def _failed(peer: Peer, rows: dict[str, dict[str, Any]], error: Exception, devic
         if device.type == "cuda":
             torch.cuda.empty_cache()
     except Exception:
-        raise DeviceLost(peer.name, rows) from error
+        untimed = {name: row for name, row in rows.items() if row["status"] != "ok"}
+        raise DeviceLost(peer.name, untimed) from error
 
 
 def reason(error: Exception) -> str:

@@ -42,8 +42,13 @@ def measure_rowwise(
         rows, running = _first_calls(x)
         watches = {name: Stopwatch(device) for name in running}
         for turn in range(-2, rounds):  # two rounds warm up
-            for name, call in running.items():
-                lap = watches[name].lap(partial(call, x))[0]
+            for name, call in list(running.items()):
+                try:
+                    lap = watches[name].lap(partial(call, x))[0]
+                except Exception as failure:
+                    rows[name] = {"status": "failed", "reason": reason(failure)}
+                    del running[name]
+                    continue
                 if turn >= 0:
                     rows[name].setdefault("ms", []).append(round(lap, 5))
         results.data["entmax"][str(n)] = {"rows": count, "session": session, "peers": rows}

@@ -47,8 +47,8 @@ class Target(_Strict):
     name: str
     kind: Literal["speed", "floor", "error", "memory", "first_call", "copy_share", "entmax_speed"]
     """`speed`: a peer's time over ours. `floor`: our time over that of the unavoidable work. `error`: our
-    largest error over its budget. `memory`: our peak over a peer's. `first_call`: seconds, the cache `cold` or
-    `warm`. `copy_share` and `entmax_speed`: a device copy's, and a peer's, time over that of our row-wise entmax."""
+    largest error over its budget. `memory`: our peak over a peer's. `first_call`: seconds, its cache being
+    `cold` or `warm`. `copy_share`, `entmax_speed`: a copy's, or a peer's, time over our row-wise entmax's."""
     peer: str | None = None
     phase: Literal["forward", "backward", "both", "cold", "warm"] = "forward"
     seq_len: tuple[int, ...] | None = None

@@ -8,6 +8,7 @@ import typer
 if TYPE_CHECKING:
     import torch
 
+    from splashgen.bench.collected import Collected
     from splashgen.bench.results import Results
 
 __all__ = ["bench"]
@@ -21,6 +22,7 @@ def bench(
         bool, typer.Option("--check", help="Compare recorded results with the targets; needs no GPU.")
     ] = False,
     plot: Annotated[bool, typer.Option("--plot", help="Draw recorded results as PNGs beside them.")] = False,
+    table: Annotated[bool, typer.Option("--table", help="Print recorded results as Markdown.")] = False,
     entmax: Annotated[bool, typer.Option("--entmax", help="Row-wise entmax instead of attention.")] = False,
     solvers: Annotated[
         bool, typer.Option("--solvers", help="Passes that each solver of τ needs, instead of attention.")
@@ -46,7 +48,7 @@ def bench(
         typer.Option(dir_okay=False, help="The file to add to; named by chip and date if left out."),
     ] = None,
     results: Annotated[
-        Path, typer.Option(file_okay=False, help="The folder that --check and --plot read.")
+        Path, typer.Option(file_okay=False, help="The folder that --check, --plot and --table read.")
     ] = _FOLDER,
     targets: Annotated[Path, typer.Option(dir_okay=False, help="The targets that --check reads.")] = _TARGETS,
 ) -> None:
@@ -67,7 +69,9 @@ def bench(
             name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
             where = torch.device(name)
             if plot:
-                _plot(results, detect(where).slug)
+                _plot(results)
+            elif table:
+                _table(results, peer)
             elif entmax or solvers or first_call:
                 file = Results(output or _default_output(detect(where).slug))
                 _others(file, where, entmax, solvers, first_call, seq_len, head_dim, peer, rounds)
@@ -160,14 +164,29 @@ def _check(folder: Path, targets: Path) -> bool:
     return missed > 0
 
 
-def _plot(folder: Path, here: str) -> None:
-    """Plots of each chip that there are results of; of the CPU only where nothing else was measured."""
-    from splashgen.bench.collected import Collected
+def _plot(folder: Path) -> None:
     from splashgen.bench.plots import draw_plots
-    from splashgen.bench.results import Results
+
+    for slug, collected in _collected(folder):
+        for path in draw_plots(collected, folder, slug):
+            _say(f"Drew {path}.")
+
+
+def _table(folder: Path, peers: list[str] | None) -> None:
+    from splashgen.bench.table import markdown
+
+    for slug, collected in _collected(folder):
+        _say(f"Measured on {slug}.\n")
+        _say("\n".join(markdown(collected, tuple(peers or ()))) + "\n")
+
+
+def _collected(folder: Path) -> list[tuple[str, "Collected"]]:
+    """Each chip that there are results of; the CPU only where nothing else was measured."""
+    from splashgen.bench.collected import Collected
+    from splashgen.bench.results import BenchError, Results
 
     files = [Results(path) for path in sorted(folder.glob("*.json"))]
     slugs = {session["gpu"] for file in files for session in file.data["sessions"]}
-    for slug in sorted(slugs - {"cpu"}) or [here]:
-        for path in draw_plots(Collected(files, slug), folder, slug):
-            _say(f"Drew {path}.")
+    if not slugs:
+        raise BenchError(f"There are no results in {folder}; name another folder with --results.")
+    return [(slug, Collected(files, slug)) for slug in sorted(slugs - {"cpu"} or slugs)]

@@ -19,7 +19,7 @@ def _attend(cell: Cell, device: torch.device) -> Attend:
     n = cell.seq_len
     hidden = torch.ones(n, n, dtype=torch.bool, device=device).triu(1) if cell.causal else None
 
-    def forward(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    def one(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         scores = (q @ k.mT).float() * cell.head_dim**-0.5
         if hidden is not None:
             scores = scores.masked_fill(hidden, _MASKED)
@@ -31,6 +31,10 @@ def _attend(cell: Cell, device: torch.device) -> Attend:
             case _:
                 probabilities = entmax.entmax_bisect(scores, alpha=cell.number, dim=-1)
         return probabilities.to(v.dtype) @ v
+
+    def forward(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        # One item of the batch after the other: the package's sort needs ten times the memory of the scores.
+        return torch.stack([one(*item) for item in zip(q, k, v, strict=True)])
 
     return forward
 
