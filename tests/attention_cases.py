@@ -53,7 +53,7 @@ def draw(
     seed: int = 0,
     **features: Any,
 ) -> dict[str, Any]:
-    """Inputs of `CASE`: scores are N(0, gain²), every mask of the problem is drawn; `features` replace those."""
+    """Inputs of `CASE`: scores are N(0, gain²), every mask is drawn, and `features` replace drawn ones."""
     n_k = n_q if n_k is None else n_k
     generator = torch.Generator().manual_seed(seed)
     kv_heads = heads // 2 if problem.grouped else heads
