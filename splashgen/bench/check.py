@@ -78,7 +78,7 @@ def _cell(target: Target, cell: Cell, band: Band, density: float | None, results
         return Line(target.name, where, asked, None, False, "not measured")
     theirs = run["peers"][target.peer or "ours"]
     ours = run["peers"].get("ours", theirs)  # a run that a peer broke off has none for ours
-    for name, row in (("ours", ours), (target.peer or "ours", theirs)):
+    for name, row in ((target.peer or "ours", theirs), ("ours", ours)):
         if row["status"] != "ok":
             return Line(target.name, where, asked, None, False, _no_number(name, row))
     value = _value(target, cell, density, run["made"], ours, theirs)
