@@ -1,7 +1,7 @@
-"""The cells of the comparison and a check sum of what their generators draw: `python benchmarks/workloads.py`.
+"""Prints the cells of the comparison, with check sums of what is drawn for them.
 
-The grid and its seed are in splashgen/bench/cells.py, the generators in splashgen/workloads.py. The check sums
-below pin them: a cell's name in benchmarks/results/ stands for the same numbers as long as these agree.
+The grid and its seed are in splashgen/bench/cells.py, the generators in splashgen/workloads.py. The check
+sums pin them: a cell's name in benchmarks/results/ stands for the same numbers as long as they agree.
 """
 
 import hashlib
