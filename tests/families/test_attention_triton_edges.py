@@ -95,6 +95,15 @@ def test_scores_up_to_200(alpha: str, device: torch.device) -> None:
     agree(triton_kernel(problem, device, **SMALL), draw(problem, 70, gain=60.0, device=device))
 
 
+@pytest.mark.parametrize(("gain", "sign"), [(1e3, -1.0), (3e4, -1.0), (1e6, 1.0)])
+def test_scores_beyond_half_precision(gain: float, sign: float, device: torch.device) -> None:
+    """Tile maxima are kept in half precision: its range must not matter, where all scores are negative too."""
+    problem = problem_of(causal=True)
+    inputs = draw(problem, 40, heads=1, gain=gain, device=device)
+    inputs["q"], inputs["k"] = sign * inputs["q"].abs(), inputs["k"].abs()
+    agree(triton_kernel(problem, device, **SMALL), inputs)
+
+
 @pytest.mark.parametrize("alpha", ["2", "4/3"])
 def test_ties(alpha: str, device: torch.device) -> None:
     problem = problem_of(alpha)
@@ -128,7 +137,8 @@ def test_a_bad_query_poisons_its_row_alone(bad: float, device: torch.device) -> 
     others[0, 1, 40] = False
     for name in ("out", "dq"):
         assert results[name][0, 1, 40].isnan().all(), name
-        assert torch.equal(results[name][others], clean[name][others]), name
+        # Not to the bit: a bad row no longer asks for passes that its neighbours would share.
+        torch.testing.assert_close(results[name][others], clean[name][others], rtol=1e-4, atol=1e-5)
     assert torch.equal(results["dk"][0, 0], clean["dk"][0, 0])  # the other head
 
 
