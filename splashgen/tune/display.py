@@ -9,7 +9,6 @@ from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.text import Text
 
 from splashgen.tune.events import Event, Notify, ProblemEnded, ProblemStarted, ShootOutStarted, TrialEnded
@@ -116,14 +115,14 @@ class LiveView:
                 self._show("compiling")
             case TrialEnded():
                 if self._verbose and not event.outcome.ok:
-                    reason = escape(event.outcome.reason)
-                    self._console.print(f"[dim]{event.outcome.status}: {event.config}: {reason}[/dim]")
+                    lost = f"{event.outcome.status}: {event.config}: {event.outcome.reason}"
+                    self._console.print(Text(lost, style="dim"), highlight=False)
                 self._show(_trial(event))
             case ShootOutStarted():
                 self._show("shoot-out of the finalists")
             case ProblemEnded():
                 self._live.update(Text(""))
-                self._console.print(f"{escape(str(event.problem))}\n  [bold]{escape(_ending(event))}[/bold]")
+                self._console.print(Text(f"{event.problem}\n  {_ending(event)}"))
 
     def _show(self, text: str) -> None:
         self._live.update(Text(f"{self._headline}: {text}"))

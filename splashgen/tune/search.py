@@ -20,8 +20,9 @@ _EXHAUSTIVE = 500
 """Points that are all tried where the number of trials is not limited."""
 _LISTED = 50_000
 """Points up to which a space is listed; of a larger one, points are drawn."""
-_FRUITLESS = 30
-"""Proposals in a row that are infeasible or known, after which any untried point is taken."""
+_FRUITLESS = 12
+"""Proposals in a row that are infeasible or known, after which some untried points are taken; each time
+twice as many, because a sampler that has seen the best of a space proposes little else."""
 
 
 class Search:
@@ -59,9 +60,9 @@ class Search:
         """Whether every feasible point is tried."""
         self.trials = len(few) if self.exhaustive else trials
         """How many candidates will be evaluated at most; None if there is no limit."""
-        self._rest = self._shuffled() if self.exhaustive else iter(())
-        self._first = iter([config for config in dict.fromkeys(first) if self._objection(config) is None])
-        self._fruitless = 0
+        self._rest = self._shuffled()
+        self._first = iter([config for config in dict.fromkeys(first) if self._belongs(config)])
+        self._fruitless = self._droughts = self._ration = 0
 
     def next(self) -> Ticket | None:
         """The next candidate to evaluate, or None when there are no more."""
@@ -93,12 +94,14 @@ class Search:
         for config in self._first:
             if config not in self._known:
                 return self._journal.take(config)
-        if not self.exhaustive and self._fruitless < _FRUITLESS:
+        if not self.exhaustive and self._fruitless == _FRUITLESS:
+            self._droughts += 1
+            self._ration, self._fruitless = 2**self._droughts, 0
+        if not self.exhaustive and self._ration == 0:
             return self._journal.propose()
-        if not self.exhaustive:
-            self._rest, self._fruitless = self._shuffled(), 0
         for config in self._rest:
             if config not in self._known:
+                self._ration -= 1
                 return self._journal.take(config)
         return None
 
@@ -125,6 +128,14 @@ class Search:
         else:
             self._journal.tell(ticket, twin, code_hash, free=True)
         return None
+
+    def _belongs(self, config: Config) -> bool:
+        """Whether the config is a feasible point: the default need not be one of a narrowed space."""
+        try:
+            member = self._space.member(config.as_dict())
+        except ValueError:
+            return False
+        return member == config and self._objection(config) is None
 
     def _objection(self, config: Config) -> str | None:
         return self._space.objection(self._problem, self._gpu, config)

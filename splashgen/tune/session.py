@@ -74,8 +74,8 @@ class Session:
         family = family_for(problem, gpu)
         self._default, self._incumbent = family.default(problem, gpu), incumbent
         first = [self._default, *([incumbent] if incumbent else []), *relatives]
-        first = [config for config in first if config.family == family.name]
-        self._search = Search(journal, family.space, problem, gpu, first, limits.trials)
+        space = family.space.narrowed(problem, gpu)
+        self._search = Search(journal, space, problem, gpu, first, limits.trials)
         self._records: list[Record] = [record for record in journal.records() if not record.free]
 
     @property
@@ -130,7 +130,7 @@ class Session:
     def _met(self, spent: float) -> str | None:
         """The limit that is met, or None."""
         if self._limits.seconds is not None and spent >= self._limits.seconds:
-            return f"{self._limits.seconds:g} s were spent"
+            return f"{self._limits.seconds:.3g} s were spent"
         stall = self._limits.stall
         if stall is not None and not self._search.exhaustive and self._since_improvement() >= stall:
             return f"{stall} trials brought no improvement"

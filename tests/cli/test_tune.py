@@ -1,0 +1,117 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from splashgen.alpha import AlphaClass
+from splashgen.cli import app
+from splashgen.gpu import CPU, KNOWN_GPUS
+from splashgen.problem import DType, Operation, Problem
+from splashgen.tune import Limits, Report
+from splashgen.tune.target import GpuNotHereError, choose_gpu
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A CPU machine whose folders are empty."""
+    for name in ("STATE", "CONFIG", "CACHE"):
+        monkeypatch.setenv(f"SPLASHGEN_{name}_DIR", str(tmp_path / name.lower()))
+    monkeypatch.setattr("splashgen.tune.target.detect", lambda device=None: CPU)
+    return tmp_path
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
+    """What the command asks of the tuner, which does nothing."""
+    calls: list[tuple] = []
+
+    def tune(problems, gpu, limits, **options) -> Report:
+        calls.append((problems, gpu, limits))
+        return Report(())
+
+    monkeypatch.setattr("splashgen.tune.tuner.tune", tune)
+    return calls
+
+
+def _run(*arguments: str):
+    return CliRunner().invoke(app, ["tune", *arguments])
+
+
+@pytest.mark.parametrize("name", ["a100", "H100", "gtx1"])
+def test_another_gpu_is_one_sentence_exit_code_2_and_nothing_touched(folders: Path, name: str) -> None:
+    result = _run("--gpu", name)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert f"--gpu {name.lower()}" in result.stderr and "no GPU" in result.stderr
+    assert list(folders.iterdir()) == []
+
+
+def test_the_gpu_of_the_machine_is_named_where_another_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("splashgen.tune.target.detect", lambda device=None: KNOWN_GPUS["h100"])
+    assert choose_gpu("auto") is choose_gpu("h100") is KNOWN_GPUS["h100"]
+    with pytest.raises(GpuNotHereError, match=r"A100.*this machine has NVIDIA H100 80GB HBM3 \(h100\)"):
+        choose_gpu("a100")
+
+
+def test_options_name_a_problem_a_length(asked: list[tuple]) -> None:
+    result = _run("--head-dim", "32", "--no-causal", "--alpha", "2", "--seq-len", "256", "--seq-len", "512")
+    assert result.exit_code == 0, result.output
+    problems = asked[0][0]
+    assert [problem.seq_len for problem in problems] == [256, 512]
+    expected = Problem(Operation.ATTENTION, AlphaClass.TWO, DType.FLOAT32, 256, 32, 32)
+    assert problems[0] == expected
+
+
+def test_entmax_has_no_heads(asked: list[tuple]) -> None:
+    assert _run("--operation", "entmax", "--head-dim", "64").exit_code == 2
+    assert _run("--operation", "entmax", "--inference").exit_code == 0
+    assert asked[0][0] == (
+        Problem(Operation.ENTMAX, AlphaClass.THREE_HALVES, DType.FLOAT32, 1024, training=False),
+    )
+
+
+def test_limits_of_the_user_replace_those_of_the_preset(asked: list[tuple]) -> None:
+    _run("--preset", "quick", "--trials", "7")
+    limits: Limits = asked[0][2]
+    assert (limits.trials, limits.seconds, limits.total_seconds, limits.stall) == (7, None, None, None)
+    _run("--preset", "quick", "--time", "9")
+    assert (asked[1][2].trials, asked[1][2].seconds) == (None, 9.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--alpha", "1"), "softmax"),
+        (("--alpha", "2.5"), "alpha"),
+        (("--dtype", "int8"), "--dtype"),
+        (("--dtype", "bfloat16"), "No kernel family"),
+    ],
+)
+def test_bad_options_are_one_sentence_and_exit_code_2(arguments: tuple[str, ...], said: str) -> None:
+    result = _run(*arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    program = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from splashgen.cli import app\n"
+        "assert CliRunner().invoke(app, ['tune', '--help']).exit_code == 0\n"
+        "print(sorted({'torch', 'triton', 'optuna'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_real_run_stores_what_it_prints(folders: Path) -> None:
+    result = _run("--operation", "entmax", "--seq-len", "128", "--trials", "2", "--inference", "--quiet")
+    assert result.exit_code == 0, result.output
+    assert str(folders / "config" / "cpu.yaml") in result.stdout.replace("\n", "")
+    assert (folders / "config" / "cpu.yaml").exists()
+    again = _run("--operation", "entmax", "--seq-len", "100", "--trials", "2", "--inference", "--quiet")
+    assert again.exit_code == 0 and "128" in again.stdout

@@ -1,0 +1,61 @@
+"""Compiling ahead: what does not fit never runs, and what was not reached is given back."""
+
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tune_fakes import PROBLEM
+
+from splashgen.compile import CompiledKernel, Job
+from splashgen.errors import KernelError
+from splashgen.families import family_for
+from splashgen.gpu import CPU, KNOWN_GPUS
+from splashgen.tune.journal import Journal, open_storage, state_folder
+from splashgen.tune.outcome import Outcome, Status
+from splashgen.tune.pipeline import prepared
+from splashgen.tune.search import Search
+
+pytestmark = pytest.mark.usefixtures("faulty")
+GPU = replace(CPU, slug="fake", shared_memory=KNOWN_GPUS["a100"].shared_memory)
+
+
+class Pool:
+    """Compiles at once; one fault needs too much memory, another breaks the compiler."""
+
+    def submit(self, job: Job) -> "Future[Any]":
+        future: Future[Any] = Future()
+        if job.config["fault"] == "raise":
+            future.set_exception(KernelError("It does not compile."))
+        else:
+            shared = 10**6 if job.config["fault"] == "wrong" else 1000
+            future.set_result((CompiledKernel("kernel", shared, 32, 0, 4),))
+        return future
+
+
+def _search() -> Search:
+    space = family_for(PROBLEM, GPU).space
+    return Search(Journal(open_storage(state_folder()), PROBLEM, GPU, space), space, PROBLEM, GPU, (), None)
+
+
+def test_what_the_compiler_rejects_has_its_outcome_before_it_runs() -> None:
+    search, settled = _search(), {}
+    for ticket, outcome in prepared(search, PROBLEM, GPU, Pool()):  # type: ignore[arg-type]
+        settled[ticket.config["fault"]] = outcome
+        search.tell(ticket, outcome or Outcome(Status.OK, samples=(1.0,)), 0.0)
+    assert settled["wrong"].status is Status.DOES_NOT_FIT
+    assert "1000000 bytes of shared memory" in settled["wrong"].reason
+    assert settled["raise"] == Outcome(Status.FAILED, "It does not compile.")
+    assert settled["none"] is None and settled["abort"] is None
+
+
+def test_closing_gives_back_what_was_asked_for_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 5)
+    search = _search()
+    candidates = prepared(search, PROBLEM, GPU, Pool())  # type: ignore[arg-type]
+    ticket, _ = next(candidates)
+    assert search.handed_out == 4
+    search.tell(ticket, Outcome(Status.OK, samples=(1.0,)), 0.0)
+    candidates.close()
+    assert search.handed_out == 1
+    assert sum(1 for _ in prepared(_search(), PROBLEM, GPU, None)) == 8
