@@ -23,7 +23,7 @@ _FLOORS = {
 }
 """(output, gradient): no budget is smaller."""
 
-_ALPHA_FLOORS = {DType.BFLOAT16: 3e-2, DType.FLOAT16: 4e-3, DType.FLOAT32: 1e-3, DType.FLOAT64: 1e-8}
+_ALPHA_FLOORS = {DType.BFLOAT16: 0.15, DType.FLOAT16: 2e-2, DType.FLOAT32: 1e-3, DType.FLOAT64: 1e-8}
 """dα is one number summed over a head: its rounded error may be small by luck, so the floor decides."""
 
 _QUIET_GRADIENT = 1e-3

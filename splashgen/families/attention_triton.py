@@ -29,7 +29,7 @@ def _narrow(problem: Problem, gpu: Gpu) -> Mapping[str, tuple[Value, ...]]:
     exact = single or not problem.training
     narrowed: dict[str, tuple[Value, ...]] = {
         "precision": ("tf32x3", "ieee") if single and cuda else ("ieee",),
-        "tolerance": (0.01, 1e-3, 1e-5) if exact else (0.15, 0.05, 0.01, 1e-3),
+        "tolerance": (0.02, 1e-3, 1e-5) if exact else (0.15, 0.05, 0.02),
         "max_passes": (40,),
     }
     if not cuda:
@@ -56,7 +56,7 @@ SPACE = Space(
         "bound_stages": (1, 2, 3, 4),
         # The solution of τ: accuracy parameters, which the gate watches.
         "solver": ("newton", "halley", "bisection"),
-        "tolerance": (0.15, 0.05, 0.01, 1e-3, 1e-5),
+        "tolerance": (0.15, 0.05, 0.02, 1e-3, 1e-5),
         "max_passes": (8, 40),
         "precision": ("ieee", "tf32x3"),
         # The kernels over the lists; 0 registers is no cap.
@@ -90,16 +90,16 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "bound_n": 32 if single else 64,
         "bound_steps": 2,
         "bound_groups": 128,
-        "bound_chunk": 128,
+        "bound_chunk": 64,
         "bound_programs": 2,
         "bound_warps": 4,
         "bound_stages": 2 if tight else 3,
         "solver": "newton",
-        "tolerance": 1e-3 if exact else 0.05,
+        "tolerance": 1e-3 if exact else 0.02,
         "max_passes": 40,
         "precision": "tf32x3" if single and gpu.backend == "cuda" else "ieee",
         "output_stages": stages,
-        "output_registers": 0,
+        "output_registers": 168 if gpu.arch == "sm_90" and problem.training and width == 64 else 0,
         "dq_stages": backward_stages,
         "dkdv_stages": backward_stages if width <= 64 else 1,
         "dkdv_registers": 0,
