@@ -143,7 +143,7 @@ def hold(
 @pytest.mark.parametrize("number", range(4))
 def test_public_operation_on_the_cpu(number: int, record_property: Callable[[str, object], None]) -> None:
     drawn = calls(semantics(["float64", "float32", "float32", "float16", "bfloat16"]), 300, CPU)
-    hold(public, drawn, 40, record_property, number)
+    hold(public, drawn, 30, record_property, number)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="Triton compiles for the GPU in this process")

@@ -51,7 +51,7 @@ def usual(device: torch.device) -> str:
     return "float32" if device.type == "cpu" else "bfloat16"
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16", BFLOAT16])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float16", marks=pytest.mark.slow), BFLOAT16])
 @pytest.mark.parametrize("alpha", [member.value for member in AlphaClass])
 def test_every_alpha(alpha: str, dtype: str, device: torch.device) -> None:
     if dtype == "bfloat16" and device.type == "cpu":

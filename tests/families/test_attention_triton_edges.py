@@ -9,6 +9,7 @@ from attention_cases import CASE, NUMPY_IS_QUIET, SMALL, agree, draw, packed, pr
 from splashgen.reference import attention
 
 pytestmark = NUMPY_IS_QUIET
+SLOW = pytest.mark.slow
 
 
 @pytest.mark.parametrize(("n_q", "n_k"), [(1, 1), (1, 77), (77, 1), (20, 75), (75, 20), (64, 64), (100, 100)])
@@ -17,11 +18,11 @@ def test_lengths(n_q: int, n_k: int, device: torch.device) -> None:
     agree(triton_kernel(problem, device, **SMALL), draw(problem, n_q, n_k, heads=1, device=device))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float16", marks=SLOW)])
 @pytest.mark.parametrize(
     ("head_dim", "value_dim"),
     [(16, 16), (20, 40), (80, 80), (96, 48), (112, 16), (64, 128)]
-    + [pytest.param(dim, dim, marks=pytest.mark.slow) for dim in (160, 192, 256)],
+    + [pytest.param(dim, dim, marks=SLOW) for dim in (160, 192, 256)],
 )
 def test_head_dims(head_dim: int, value_dim: int, dtype: str, device: torch.device) -> None:
     problem = problem_of("1.5", dtype, head_dim=head_dim, value_dim=value_dim)
@@ -97,7 +98,7 @@ def test_scores_up_to_200(alpha: str, device: torch.device) -> None:
 
 @pytest.mark.parametrize(("gain", "sign"), [(1e3, -1.0), (3e4, -1.0), (1e6, 1.0)])
 def test_scores_beyond_half_precision(gain: float, sign: float, device: torch.device) -> None:
-    """Tile maxima are kept in half precision: its range must not matter, where all scores are negative too."""
+    """Tile maxima are kept in half precision: its range must not matter, negative scores included."""
     problem = problem_of(causal=True)
     inputs = draw(problem, 40, heads=1, gain=gain, device=device)
     inputs["q"], inputs["k"] = sign * inputs["q"].abs(), inputs["k"].abs()
@@ -182,7 +183,9 @@ def test_slopes_of_heads_and_batches(slopes: tuple[int, ...], device: torch.devi
     agree(triton_kernel(problem, device, **SMALL), inputs)
 
 
-@pytest.mark.parametrize("window", [(0, 0), (-1, 7), (7, -1), (40, 3), (500, 500)])
+@pytest.mark.parametrize(
+    "window", [(0, 0), (-1, 7), (40, 3), *(pytest.param(w, marks=SLOW) for w in [(7, -1), (500, 500)])]
+)
 def test_windows(window: tuple[int, int], device: torch.device) -> None:
     problem = problem_of(window=True)
     sides = {"window_left": window[0], "window_right": window[1]}

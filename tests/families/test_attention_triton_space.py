@@ -8,10 +8,11 @@ from splashgen.families import family_named
 from splashgen.gpu import KNOWN_GPUS
 
 pytestmark = NUMPY_IS_QUIET
+SLOW = pytest.mark.slow
 
 
 @pytest.mark.parametrize("solver", ["newton", "halley", "bisection"])
-@pytest.mark.parametrize("alpha", ["2", "1.5", "1.2", "generic"])
+@pytest.mark.parametrize("alpha", ["2", "1.5", pytest.param("1.2", marks=SLOW), "generic"])
 def test_solvers(alpha: str, solver: str, device: torch.device) -> None:
     problem = problem_of(alpha, causal=True)
     kernel = triton_kernel(problem, device, **SMALL, solver=solver, tolerance=1e-5)
@@ -56,7 +57,7 @@ def test_what_only_a_gpu_knows(config: dict[str, int]) -> None:
     agree(triton_kernel(problem, device, **{**SMALL, **config}), draw(problem, 700, device=device))
 
 
-@pytest.mark.parametrize("alpha", ["1.5", "generic"])
+@pytest.mark.parametrize("alpha", ["1.5", pytest.param("generic", marks=SLOW)])
 def test_more_tiles_than_groups(alpha: str, device: torch.device) -> None:
     """The bound solves τ of 128 maxima a row: where a row has more tiles, neighbours share one."""
     problem = problem_of(alpha, training=False, head_dim=16)
