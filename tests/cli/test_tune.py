@@ -1,5 +1,7 @@
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -115,3 +117,29 @@ def test_a_real_run_stores_what_it_prints(folders: Path) -> None:
     assert (folders / "config" / "cpu.yaml").exists()
     again = _run("--operation", "entmax", "--seq-len", "100", "--trials", "2", "--inference", "--quiet")
     assert again.exit_code == 0 and "128" in again.stdout
+
+
+def test_ctrl_c_keeps_what_was_found_and_exits_with_130(folders: Path) -> None:
+    log = folders / "log"
+    command = [sys.executable, "-c", "from splashgen.cli import main; main()", "tune", "--gpu", "cpu"]
+    options = [
+        "--operation",
+        "entmax",
+        "--seq-len",
+        "128",
+        "--inference",
+        "--trials",
+        "24",
+        "--log",
+        str(log),
+    ]
+    tuner = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (log.exists() and "TrialEnded" in log.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    tuner.send_signal(signal.SIGINT)
+    printed, _ = tuner.communicate(timeout=120)
+    assert tuner.returncode == 130, printed
+    assert "Stored in" in printed
+    assert (folders / "config" / "cpu.yaml").exists()
+    assert log.read_text().count("TrialEnded") < 24
