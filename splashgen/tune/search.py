@@ -18,6 +18,9 @@ __all__ = ["Search"]
 
 _EXHAUSTIVE = 500
 """Points that are all tried where the number of trials is not limited."""
+_GLOBAL = 3
+"""Of so many candidates one is TPE's; the others step from the best so far, one parameter at a time.
+On a space of 10^7 points around a good default, 40 trials of TPE alone found nothing better on an H100."""
 _LISTED = 50_000
 """Points up to which a space is listed; of a larger one, points are drawn."""
 _FRUITLESS = 12
@@ -63,6 +66,10 @@ class Search:
         self._rest = self._shuffled()
         self._first = iter([config for config in dict.fromkeys(first) if self._belongs(config)])
         self._fruitless = self._droughts = self._ration = 0
+        self._chance = random.Random(zlib.crc32(journal.name.encode()))
+        self._best: tuple[float, Config] | None = None
+        for record in records:
+            self._consider(record.config, record.outcome)
 
     def next(self) -> Ticket | None:
         """The next candidate to evaluate, or None when there are no more."""
@@ -83,6 +90,7 @@ class Search:
         """Write down the result of a candidate that `next` returned."""
         code_hash = render(self._problem, ticket.config).hash
         self._outcomes[code_hash] = outcome
+        self._consider(ticket.config, outcome)
         self._journal.tell(ticket, outcome, code_hash, seconds)
 
     def drop(self, ticket: Ticket) -> None:
@@ -94,6 +102,9 @@ class Search:
         for config in self._first:
             if config not in self._known:
                 return self._journal.take(config)
+        if not self.exhaustive and self.handed_out % _GLOBAL:
+            for config in self._neighbours():
+                return self._journal.take(config)
         if not self.exhaustive and self._fruitless == _FRUITLESS:
             self._droughts += 1
             self._ration, self._fruitless = 2**self._droughts, 0
@@ -104,6 +115,22 @@ class Search:
                 self._ration -= 1
                 return self._journal.take(config)
         return None
+
+    def _consider(self, config: Config, outcome: Outcome) -> None:
+        if outcome.ok and (self._best is None or outcome.median < self._best[0]):
+            self._best = (outcome.median, config)
+
+    def _neighbours(self) -> Iterator[Config]:
+        """What differs from the best so far in one parameter and was not tried, in random order."""
+        if self._best is None:
+            return
+        best = self._best[1]
+        changes = [(name, value) for name, values in self._space.choices.items() for value in values]
+        self._chance.shuffle(changes)
+        for name, value in changes:
+            config = best.replace(**{name: value})
+            if config not in self._known and self._objection(config) is None:
+                yield config
 
     def _admitted(self, ticket: Ticket) -> str | None:
         """The code hash of a candidate worth evaluating; others are written down at once, for free."""
