@@ -146,7 +146,8 @@ def _skipped(problem: Problem, gpu: Gpu, journal: Journal, folder: Path | None) 
     """A problem that an earlier run finished; its winner is stored again where it is missing."""
     assert journal.finished is not None
     entry: Entry = EntryModel.model_validate(journal.finished["entry"]).build()
-    path = save(gpu, [entry], folder) if stored(problem, gpu, folder) is None else None
+    found = stored(problem, gpu, folder)
+    path = found[0] if found else save(gpu, [entry], folder)
     return ProblemEnded(problem, entry, path, journal.finished["reason"], skipped=True, counts=Counter())
 
 

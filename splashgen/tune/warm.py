@@ -11,8 +11,8 @@ from splashgen.store import Entry, Rung, load, lookup, user_folder
 __all__ = ["incumbent", "relatives", "stored"]
 
 
-def stored(problem: Problem, gpu: Gpu, folder: Path | None = None) -> Entry | None:
-    """The entry of this problem in the files of this chip that winners are stored in."""
+def stored(problem: Problem, gpu: Gpu, folder: Path | None = None) -> tuple[Path, Entry] | None:
+    """The file of this chip that has a winner for this problem, and its entry."""
     folder = user_folder() if folder is None else folder
     for path in sorted(folder.glob(f"{gpu.slug}*.yaml")):
         try:
@@ -21,7 +21,7 @@ def stored(problem: Problem, gpu: Gpu, folder: Path | None = None) -> Entry | No
             continue
         for entry in file.entries if file.gpu.name == gpu.name else ():
             if entry.problem.bucketed() == problem.bucketed():
-                return entry
+                return path, entry
     return None
 
 
@@ -29,7 +29,7 @@ def incumbent(problem: Problem, gpu: Gpu, folder: Path | None = None) -> Config 
     """The config that holds the place so far: stored before, or shipped for this very chip and problem."""
     own = stored(problem, gpu, folder)
     if own is not None:
-        return own.config
+        return own[1].config
     match = lookup(problem, gpu)
     return match.config if match.rung is Rung.EXACT else None
 

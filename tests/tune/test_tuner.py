@@ -61,8 +61,10 @@ def test_a_finished_problem_is_skipped_and_its_winner_stored_where_it_is_missing
     assert second.skipped
     assert not any(isinstance(event, ProblemStarted | TrialEnded) for event in events)
     assert load(user_folder() / "cpu.yaml").entries[0].config == first.entry.config
+    written = second.path.stat().st_mtime_ns
     (third,) = _tuned(limits=limits).ended
-    assert third.path is None, "what is stored already is not written again"
+    assert third.path == second.path
+    assert third.path.stat().st_mtime_ns == written, "what is stored already is not written again"
 
 
 def test_again_makes_a_study_of_its_own() -> None:
