@@ -81,12 +81,12 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
     single = problem.dtype is DType.FLOAT32
     exact = single or not problem.training
     tight = width > 128 or gpu.shared_memory < 100_000
-    # dQ holds two key tiles and two query tiles of the padded width: too much for the chips with 99 KB.
+    # The backward holds two key tiles and two query tiles of the padded width: too much for chips with 99 KB.
     narrow = single or (width > 128 and gpu.shared_memory < 115_000)
     stages = 1 if width > 256 or (tight and width > 64) else 2
     backward_stages = stages if problem.training else 1
     values: dict[str, Value] = {
-        "block_m": 32 if single else 64,
+        "block_m": 32 if narrow else 64,
         "block_n": 32 if narrow else 64,
         "bound_m": 64 if tight else 128,
         "bound_n": 32 if narrow else 64,
