@@ -69,5 +69,7 @@ def check_alpha(alpha: float) -> float:
             "or choose an alpha in (1, 2]."
         )
     if not 1.0 < value <= 2.0:  # also true for NaN
-        raise ValueError(f"alpha is {alpha!r}, but must lie in (1, 2]: 1.5 is the usual choice, 2 is sparsemax.")
+        raise ValueError(
+            f"alpha is {alpha!r}, but must lie in (1, 2]: 1.5 is the usual choice, 2 is sparsemax."
+        )
     return value

@@ -18,8 +18,8 @@ def _refuse_twice() -> None:
     """Gradients are enabled in a backward pass only where it is to be differentiated again."""
     if torch.is_grad_enabled():
         raise RuntimeError(
-            "splashgen's kernels cannot be differentiated twice; leave out create_graph=True, or compute with "
-            "splashgen.reference, which is plain torch."
+            "splashgen's kernels cannot be differentiated twice; leave out create_graph=True, or compute "
+            "with splashgen.reference, which is plain torch."
         )
 
 

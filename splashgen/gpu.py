@@ -91,7 +91,7 @@ CPU = _cpu()
 
 
 def detect(device: "torch.device | str | None" = None) -> Gpu:
-    """The device a tensor lives on, or the one that is here: the current GPU if there is one, else the CPU."""
+    """The device a tensor lives on, or the one that is here: the current GPU, else the CPU."""
     import torch
 
     if device is None:
@@ -105,6 +105,12 @@ def detect(device: "torch.device | str | None" = None) -> Gpu:
     slug = slug_of(facts.name)
     shared = getattr(facts, "shared_memory_per_block_optin", 0) or facts.shared_memory_per_block
     gpu = Gpu(
-        slug, facts.name, "hip" if hip else "cuda", arch, facts.multi_processor_count, shared, facts.total_memory
+        slug,
+        facts.name,
+        "hip" if hip else "cuda",
+        arch,
+        facts.multi_processor_count,
+        shared,
+        facts.total_memory,
     )
     return replace(gpu, warp_size=getattr(facts, "warp_size", 32))

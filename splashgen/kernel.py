@@ -53,7 +53,7 @@ def source_folder() -> Path:
 
 
 def build(problem: Problem, config: Config) -> Kernel:
-    """Render, write and import the module for `problem` with `config`; the same case is built once a process."""
+    """Render, write and import the module for `problem` with `config`; a case is built once a process."""
     return _build(problem.semantics(), config)
 
 

@@ -1,4 +1,4 @@
-"""`Problem`: what is computed. Everything that changes the result is here, and nothing that only changes speed."""
+"""`Problem`: what is computed. All that changes the result is here, nothing that only changes speed."""
 
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
@@ -70,7 +70,9 @@ class Problem:
     def __post_init__(self) -> None:
         for name, kind in (("operation", Operation), ("alpha", AlphaClass), ("dtype", DType)):
             if not isinstance(getattr(self, name), kind):
-                raise TypeError(f"{name} must be a member of {kind.__name__}, but is {getattr(self, name)!r}.")
+                raise TypeError(
+                    f"{name} must be a member of {kind.__name__}, but is {getattr(self, name)!r}."
+                )
         for name in ("seq_len", "head_dim", "value_dim"):
             value = getattr(self, name)
             if type(value) is not int or value < 0:
@@ -103,7 +105,9 @@ class Problem:
     def __str__(self) -> str:
         parts = [self.operation.value, f"alpha={self.alpha.value}", self.dtype.value]
         if self.head_dim:
-            dims = str(self.head_dim) if self.value_dim == self.head_dim else f"{self.head_dim}/{self.value_dim}"
+            dims = (
+                str(self.head_dim) if self.value_dim == self.head_dim else f"{self.head_dim}/{self.value_dim}"
+            )
             parts.append(f"head_dim={dims}")
         if self.seq_len:
             parts.append(f"seq_len={self.seq_len}")

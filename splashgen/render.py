@@ -75,7 +75,11 @@ def render(problem: Problem, config: Config) -> Rendered:
     family = family_named(config.family)
     family.space.member(config.as_dict())
     semantics = problem.semantics()
-    body = environment().get_template(family.template).render(p=semantics, c=config.as_dict(), alpha=problem.alpha)
+    body = (
+        environment()
+        .get_template(family.template)
+        .render(p=semantics, c=config.as_dict(), alpha=problem.alpha)
+    )
     body = re.sub(rf"^ *{_NOTHING}\n", "", body, flags=re.MULTILINE)
     digest = code_hash(body)
     header = (
@@ -98,5 +102,7 @@ def code_hash(source: str) -> str:
         if token.type == tokenize.STRING and statement_starts:
             continue  # a string that stands alone is a docstring
         statement_starts = token.type in (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
-        kept.append({tokenize.INDENT: "<", tokenize.DEDENT: ">", tokenize.NEWLINE: "\n"}.get(token.type, token.string))
+        kept.append(
+            {tokenize.INDENT: "<", tokenize.DEDENT: ">", tokenize.NEWLINE: "\n"}.get(token.type, token.string)
+        )
     return hashlib.sha256("\x00".join(kept).encode()).hexdigest()[:16]

@@ -8,6 +8,6 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def shipped_folder(name: str) -> Path:
-    """The folder `templates` or `tuned_configs`: inside an installed wheel, beside the package in a checkout."""
+    """The folder `templates` or `tuned_configs`: inside an installed wheel, or beside the package."""
     packaged = _PACKAGE / name
     return packaged if packaged.is_dir() else _PACKAGE.parent / name

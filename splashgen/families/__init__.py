@@ -53,7 +53,9 @@ def family_named(name: str) -> Family:
     for family in families():
         if family.name == name:
             return family
-    raise ValueError(f"There is no kernel family {name!r}; there are {', '.join(f.name for f in families())}.")
+    raise ValueError(
+        f"There is no kernel family {name!r}; there are {', '.join(f.name for f in families())}."
+    )
 
 
 def family_for(problem: Problem, gpu: Gpu) -> Family:
@@ -65,6 +67,10 @@ def family_for(problem: Problem, gpu: Gpu) -> Family:
         If no template covers it.
     """
     for family in families():
-        if family.operation is problem.operation and gpu.backend in family.backends and family.supports(problem):
+        if (
+            family.operation is problem.operation
+            and gpu.backend in family.backends
+            and family.supports(problem)
+        ):
             return family
     raise NotImplementedError(f"No kernel family computes «{problem}» on the {gpu.backend} backend.")
