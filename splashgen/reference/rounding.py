@@ -6,7 +6,7 @@ import torch
 
 __all__ = ["known_sums", "rounding"]
 
-_SUM_BITS, _SUM_BITS_OF_FLOAT64 = 18, 48
+_SUM_BITS, _SUM_BITS_OF_FLOAT64 = 19, 48
 
 
 def rounding(dtype: torch.dtype | None) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -20,7 +20,7 @@ def known_sums(dtype: torch.dtype | None) -> Callable[[torch.Tensor], torch.Tens
     """Keep the significant bits that a kernel for `dtype` knows of a score or of δ; None keeps all.
 
     Such a sum of head_dim products is accumulated in float32 (float64 for float64), scaled, and compared with
-    a number of the same type. Plain float32 code keeps 18 to 21 of its 24 bits where |scores| reach 200; a
+    a number of the same type. Plain float32 code keeps 19 to 21 of its 24 bits where |scores| reach 200; a
     product that is silently tf32 keeps 10. Bits are dropped by Veltkamp's splitting.
     """
     if dtype is None:
