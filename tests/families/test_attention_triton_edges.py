@@ -15,7 +15,7 @@ SLOW = pytest.mark.slow
 @pytest.mark.parametrize(("n_q", "n_k"), [(1, 1), (1, 77), (77, 1), (20, 75), (75, 20), (64, 64), (100, 100)])
 def test_lengths(n_q: int, n_k: int, device: torch.device) -> None:
     problem = problem_of(causal=True)
-    # With one key dK is what rounding leaves of equal terms: three tf32 products leave 3e-7 of them, float32 1e-7.
+    # With one key dK is what rounding leaves of equal terms: three tf32 products leave 3e-7, float32 1e-7.
     kernel = triton_kernel(problem, device, **{**SMALL, "precision": "ieee"})
     agree(kernel, draw(problem, n_q, n_k, heads=1, device=device))
 

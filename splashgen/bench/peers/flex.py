@@ -4,6 +4,7 @@ import functools
 from typing import Any, cast
 
 import torch
+import torch._functorch.config
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 from splashgen.bench.cells import Cell
@@ -20,6 +21,8 @@ def _causal(batch: Any, head: Any, query: Any, key: Any) -> Any:
 def _compiled(seq_len: int, head_dim: int, causal: bool, device: torch.device) -> Attend:
     # Dynamo stops compiling one function after eight shapes, and would go on in eager mode without a word.
     torch._dynamo.reset()
+    # A backward that is timed alone keeps its graph, which donated buffers would forbid.
+    torch._functorch.config.donated_buffer = False
     mask = None
     if causal:
         # Compiled, or the whole mask lies in memory for a moment.
