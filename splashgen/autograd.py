@@ -5,13 +5,9 @@ from typing import Any
 import torch
 
 from splashgen.kernel import Kernel
+from splashgen.strides import aligned, rows
 
-__all__ = ["AttentionFunction", "EntmaxFunction", "ZeroFunction", "rows"]
-
-
-def rows(tensor: torch.Tensor) -> torch.Tensor:
-    """The kernels read the last dimension with stride 1; every other stride is free."""
-    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+__all__ = ["AttentionFunction", "EntmaxFunction", "ZeroFunction"]
 
 
 def _refuse_twice() -> None:
@@ -52,7 +48,7 @@ class AttentionFunction(torch.autograd.Function):
             return None, None, None, None, None, None, None
         alpha, q, k, v, *saved = ctx.saved_tensors
         given = ctx.features if alpha is None else {**ctx.features, "alpha": alpha}
-        gradients = ctx.kernel.backward(rows(dout), q, k, v, ctx.scale, tuple(saved), **given)
+        gradients = ctx.kernel.backward(aligned(dout), q, k, v, ctx.scale, tuple(saved), **given)
         dalpha = gradients[3] if len(gradients) > 3 else None
         return None, None, None, dalpha, gradients[0], gradients[1], gradients[2]
 

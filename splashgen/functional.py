@@ -5,12 +5,13 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from splashgen.autograd import AttentionFunction, ZeroFunction, rows
+from splashgen.autograd import AttentionFunction, ZeroFunction
 from splashgen.dispatch import memo
 from splashgen.features import Packed, alpha_tensor, feature_arguments, on_device_of, precise
 from splashgen.operators import attention_operator, needs_operator
 from splashgen.plans import Masks, Options, Plan, check, plan_for, settle, signature
 from splashgen.rowwise import entmax, entmax15, sparsemax
+from splashgen.strides import aligned
 
 __all__ = ["attention", "attention_varlen", "entmax", "entmax15", "sparsemax"]
 
@@ -211,7 +212,7 @@ def _run(
     if not plan.plain:
         shape = (0, 0, 0, 0) if packed else (*query.shape[:3], key.shape[2])
         features = feature_arguments(cast(Any, shape), plan.window_size, *masks, packed=packed)
-    query, key, value = rows(query), rows(key), rows(value)
+    query, key, value = aligned(query), aligned(key), aligned(value)
     with on_device_of(query):
         if plan.training:
             result = AttentionFunction.apply(plan.kernel, plan.scale, features, number, query, key, value)

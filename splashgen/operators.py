@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from splashgen.alpha import AlphaClass
-from splashgen.autograd import rows
 from splashgen.dispatch import kernel_for
 from splashgen.features import (
     Packed,
@@ -25,6 +24,7 @@ from splashgen.features import (
 from splashgen.kernel import Kernel
 from splashgen.problem import Operation, Problem
 from splashgen.store.entry import Regime
+from splashgen.strides import aligned, rows
 
 __all__ = ["attention_operator", "entmax_operator", "needs_operator"]
 
@@ -75,7 +75,7 @@ def attention_operator(
         return _empty_outputs(query, value, packed=cu_seqlens_q is not None)
     kernel, arguments = _attention_call(given, training=False)
     with on_device_of(query):
-        out, saved = kernel.forward(rows(query), rows(key), rows(value), scale, **arguments)
+        out, saved = kernel.forward(aligned(query), aligned(key), aligned(value), scale, **arguments)
     return out, saved[0]
 
 
@@ -108,10 +108,10 @@ def _attention_backward(
         return torch.zeros_like(query), torch.zeros_like(key), torch.zeros_like(value), dalpha
     kernel, arguments = _attention_call(given, training=True)
     assert kernel.backward is not None
-    q, k, v = rows(query), rows(key), rows(value)
+    q, k, v = aligned(query), aligned(key), aligned(value)
     with on_device_of(query):
         _, saved = kernel.forward(q, k, v, scale, **arguments)
-        gradients = kernel.backward(rows(dout), q, k, v, scale, saved, **arguments)
+        gradients = kernel.backward(aligned(dout), q, k, v, scale, saved, **arguments)
     dq, dk, dv = (gradient.contiguous() for gradient in gradients[:3])
     return dq, dk, dv, gradients[3] if learned else query.new_empty(0, dtype=precise(query))
 

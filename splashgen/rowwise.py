@@ -4,13 +4,14 @@ import torch
 from torch import Tensor
 
 from splashgen.alpha import AlphaClass
-from splashgen.autograd import EntmaxFunction, rows
+from splashgen.autograd import EntmaxFunction
 from splashgen.checks import check_alpha_argument, check_entmax
 from splashgen.dispatch import kernel_for, memo
 from splashgen.features import alpha_tensor, dtype_of, on_device_of
 from splashgen.kernel import Kernel
 from splashgen.operators import entmax_operator, needs_operator
 from splashgen.problem import Operation, Problem, length_bucket
+from splashgen.strides import rows
 
 __all__ = ["entmax", "entmax15", "sparsemax"]
 
