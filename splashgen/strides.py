@@ -17,9 +17,9 @@ def rows(tensor: torch.Tensor) -> torch.Tensor:
 def aligned(tensor: torch.Tensor) -> torch.Tensor:
     """A query, key, value or output gradient as the attention kernels read it.
 
-    On a GPU its rows must begin at multiples of 16 elements: then tiles are copied in 16-byte pieces while the
-    matrix units work. A tensor that lies otherwise (a head dim that 16 does not divide, an odd stride) is
-    copied once.
+    On a GPU its rows must begin at multiples of 16 elements: then tiles are copied in 16-byte pieces while
+    the matrix units work. A tensor that lies otherwise (a head dim that 16 does not divide, an odd stride)
+    is copied once.
     """
     tensor = rows(tensor)
     if not tensor.is_cuda:
