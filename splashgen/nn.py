@@ -13,7 +13,9 @@ __all__ = ["EntmaxAttention", "nape_slopes"]
 
 
 def nape_slopes(heads: int) -> Tensor:
-    """ALiBi slopes for half of the heads, none for the others (NAPE of ASEntmax, Vasylenko et al. 2025).
+    """ALiBi slopes for half of the heads, none for the others (the idea of NAPE, Vasylenko et al. 2025).
+
+    That half of the heads go without is theirs; the harmonic slopes of the others are our choice.
 
     Returns
     -------
