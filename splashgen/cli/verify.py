@@ -1,0 +1,66 @@
+"""`splashgen verify`: are the stored configs of this device still right, and as fast as they say?"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["verify"]
+
+
+def verify(
+    gpu: Annotated[
+        str, typer.Option(help="The device to check, which must be the one of this machine.")
+    ] = "auto",
+    folder: Annotated[
+        Path | None, typer.Option(help="Check the files of this folder only, and store there.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check the stored configs of this machine with the strict gate, time them, and store what passes.
+
+    Exit code 1 if an entry failed, 2 if the device is another one.
+    """
+    from splashgen.store.entry import Entry
+    from splashgen.tune.target import GpuNotHereError, choose_gpu
+    from splashgen.verify import stored_entries
+    from splashgen.verify import verify as checked
+
+    try:
+        here = choose_gpu(gpu)
+    except GpuNotHereError as error:
+        typer.echo(f"splashgen verify: {error}", err=True)
+        raise typer.Exit(2) from None
+    entries = stored_entries(here, folder)
+    if not entries and not as_json:
+        typer.echo(f"Nothing is stored for {here.name}; `splashgen tune` finds configs for it.")
+
+    def announce(place: int, entry: Entry) -> None:
+        if not as_json:
+            typer.echo(f"[{place}/{len(entries)}] {entry.problem}")
+
+    results = []
+    for result in checked(entries, here, folder, notify=announce):
+        results.append(result)
+        if as_json:
+            continue
+        if result.passed:
+            after = result.entry.time_ms.median
+            typer.echo(f"  right; {after:.4g} ms, {result.before_ms:.4g} ms when it was stored")
+        else:
+            typer.echo(f"  {result.outcome.status.value}: {result.outcome.reason}")
+    if as_json:
+        plain = [
+            {
+                "problem": result.entry.problem.as_dict(),
+                "status": result.outcome.status.value,
+                "reason": result.outcome.reason,
+                "before_ms": result.before_ms,
+                "after_ms": result.entry.time_ms.median if result.passed else None,
+            }
+            for result in results
+        ]
+        typer.echo(json.dumps(plain, indent=2))
+    if not all(result.passed for result in results):
+        raise typer.Exit(1)

@@ -1,0 +1,23 @@
+"""`splashgen verify` on the command line."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from splashgen.cli import app
+
+
+def test_another_gpu_is_one_sentence_and_exit_code_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPLASHGEN_CONFIG_DIR", str(tmp_path))
+    result = CliRunner().invoke(app, ["verify", "--gpu", "b200"])
+    assert result.exit_code == 2
+    assert "B200" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_stored_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPLASHGEN_CONFIG_DIR", str(tmp_path))
+    result = CliRunner().invoke(app, ["verify", "--gpu", "cpu"])
+    assert result.exit_code == 0
+    assert "splashgen tune" in result.output
