@@ -12,6 +12,7 @@ from splashgen.operators import attention_operator, needs_operator
 from splashgen.plans import Masks, Options, Plan, check, plan_for, settle, signature
 from splashgen.rowwise import entmax, entmax15, sparsemax
 from splashgen.strides import aligned
+from splashgen.support import support_size
 
 __all__ = ["attention", "attention_varlen", "entmax", "entmax15", "sparsemax"]
 
@@ -34,6 +35,7 @@ def attention(
     dropout_p: float = 0.0,
     sparsity: str | None = None,
     return_tau: bool = False,
+    return_support: bool = False,
 ) -> Any:
     """Exact α-entmax attention: softmax attention with softmax replaced by α-entmax, which has exact zeros.
 
@@ -72,6 +74,9 @@ def attention(
         and never changes the result.
     return_tau : bool
         Also return the threshold.
+    return_support : bool
+        Also return how many keys each query attends to. For inspection: it costs one more dense product of
+        queries and keys, and a key whose score is within rounding of τ may count either way.
 
     Returns
     -------
@@ -80,6 +85,9 @@ def attention(
     Tensor (batch, heads, n_q)
         If `return_tau`: τ in units of (α-1)·score, float32 or float64, +inf for a query that sees no key; not
         differentiable.
+    Tensor (batch, heads, n_q)
+        If `return_support`, after τ if both are returned: int32, the number of keys whose probability is not
+        zero.
 
     Raises
     ------
@@ -95,7 +103,7 @@ def attention(
     """
     options = is_causal, scale, enable_gqa, window_size, dropout_p, sparsity
     masks = alibi_slopes, key_padding, attn_mask
-    return _attend(query, key, value, alpha, options, masks, None, return_tau)
+    return _attend(query, key, value, alpha, options, masks, None, return_tau, return_support)
 
 
 def attention_varlen(
@@ -116,6 +124,7 @@ def attention_varlen(
     dropout_p: float = 0.0,
     sparsity: str | None = None,
     return_tau: bool = False,
+    return_support: bool = False,
 ) -> Any:
     """`attention` for sequences of different lengths packed one after the other.
 
@@ -138,10 +147,12 @@ def attention_varlen(
     Tensor (total_q, heads, value_dim)
     Tensor (heads, total_q)
         τ, if `return_tau`.
+    Tensor (heads, total_q)
+        The support sizes, if `return_support`, for which the offsets are read on the host.
     """
     options = is_causal, scale, enable_gqa, window_size, dropout_p, sparsity
     packed = cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k
-    return _attend(q, k, v, alpha, options, (alibi_slopes, None, None), packed, return_tau)
+    return _attend(q, k, v, alpha, options, (alibi_slopes, None, None), packed, return_tau, return_support)
 
 
 def _attend(
@@ -153,12 +164,32 @@ def _attend(
     masks: Masks,
     packed: Packed | None,
     return_tau: bool,
+    return_support: bool,
 ) -> Any:
     if torch._C._is_any_autocast_enabled():
         query, key, value = _autocast(query, key, value)
     if needs_operator():
         out, tau = _through_operator(query, key, value, alpha, options, masks, packed)
+    else:
+        plan = _planned(query, key, value, alpha, options, masks, packed)
+        out, tau = _run(plan, query, key, value, alpha, masks, packed)
+    if not return_support:
         return (out, tau) if return_tau else out
+    causal, scale, window_size = settle(options, query.shape[-1])
+    support = support_size(query, key, tau, alpha, scale, causal, window_size, *masks, packed)
+    return (out, tau, support) if return_tau else (out, support)
+
+
+def _planned(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    alpha: float | Tensor,
+    options: Options,
+    masks: Masks,
+    packed: Packed | None,
+) -> Plan:
+    """The plan of an earlier call with arguments like these, else a new one."""
     name, training = None, False
     try:
         training = torch.is_grad_enabled() and (
@@ -177,8 +208,7 @@ def _attend(
             memo.clear()
         if name is not None:
             memo[name] = plan
-    out, tau = _run(plan, query, key, value, alpha, masks, packed)
-    return (out, tau) if return_tau else out
+    return plan
 
 
 def _autocast(*tensors: Any) -> Any:
