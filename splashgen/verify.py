@@ -9,7 +9,7 @@ from splashgen.gpu import Gpu
 from splashgen.render import render
 from splashgen.store import Entry, save
 from splashgen.store.entry import GpuFacts, Status, Timing
-from splashgen.store.files import user_folder
+from splashgen.store.files import load, user_folder
 from splashgen.store.tables import tables
 from splashgen.tune.bench import Bench, Tools
 from splashgen.tune.evaluate import Trial
@@ -47,16 +47,27 @@ def stored_entries(gpu: Gpu, folder: Path | None = None) -> list[Entry]:
     gpu : Gpu
         The chip.
     folder : Path, optional
-        Only the files of this folder.
+        The files of this folder instead.
+
+    Raises
+    ------
+    ConfigFileError
+        If a file of `folder` cannot be used.
     """
+    if folder is None:
+        files = [table.file for table in tables() if table.file is not None]
+    else:
+        files = [load(path) for path in sorted(folder.glob("*.yaml"))]
+    here = GpuFacts.of(gpu)
     found: dict[object, Entry] = {}
-    for table in tables():
-        if table.file is None or table.file.gpu.name != GpuFacts.of(gpu).name:
+    for file in files:
+        if (file.gpu.name, file.gpu.multiprocessors) != (here.name, here.multiprocessors):
             continue
-        if folder is not None and table.path.parent != folder:
-            continue
-        for entry in table.file.entries:
-            found.setdefault(entry.key, entry)
+        for entry in file.entries:
+            known = found.get(entry.key)
+            # What ran comes before what was only planned.
+            if known is None or (known.status is Status.PLANNED and entry.status is not Status.PLANNED):
+                found[entry.key] = entry
     return list(found.values())
 
 
@@ -109,6 +120,9 @@ def _one(entry: Entry, gpu: Gpu, bench: Bench, seed: int) -> Verified:
         time_ms=Timing(time.median, time.low, time.high),
         error=strict.errors,
         tuned_at=date.today().isoformat(),
+        # Times of another day do not stand beside this one.
+        default_time_ms=None,
+        runner_up=None,
         provenance=None,
     )
     return Verified(renewed, timed, entry.time_ms.median)

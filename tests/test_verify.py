@@ -54,7 +54,16 @@ def test_what_fails_is_reported_and_left_as_it_was(stale: Entry, tmp_path: Path)
     assert (tmp_path / "cpu.yaml").read_bytes() == before
 
 
+def test_a_folder_of_its_own_is_checked_and_written(stale: Entry, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    save(CPU, [stale], folder)
+    (result,) = verify(stored_entries(CPU, folder), CPU, folder)
+    assert result.passed
+    assert load(folder / "cpu.yaml").entries[0].code_hash == render(PROBLEM, stale.config).hash
+    assert load(tmp_path / "cpu.yaml").entries[0].code_hash == stale.code_hash
+
+
 def test_entries_of_another_chip_are_not_checked(stale: Entry, tmp_path: Path) -> None:
     assert len(stored_entries(CPU)) == 1
     assert stored_entries(replace(CPU, name="another chip")) == []
-    assert stored_entries(CPU, tmp_path / "elsewhere") == []
+    assert stored_entries(CPU, tmp_path / "empty") == []

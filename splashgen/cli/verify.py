@@ -22,6 +22,7 @@ def verify(
 
     Exit code 1 if an entry failed, 2 if the device is another one.
     """
+    from splashgen.errors import ConfigFileError
     from splashgen.store.entry import Entry
     from splashgen.tune.target import GpuNotHereError, choose_gpu
     from splashgen.verify import stored_entries
@@ -32,7 +33,11 @@ def verify(
     except GpuNotHereError as error:
         typer.echo(f"splashgen verify: {error}", err=True)
         raise typer.Exit(2) from None
-    entries = stored_entries(here, folder)
+    try:
+        entries = stored_entries(here, folder)
+    except ConfigFileError as error:
+        typer.echo(f"splashgen verify: {error}", err=True)
+        raise typer.Exit(1) from None
     if not entries and not as_json:
         typer.echo(f"Nothing is stored for {here.name}; `splashgen tune` finds configs for it.")
 

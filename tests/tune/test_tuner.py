@@ -37,7 +37,8 @@ def test_the_fastest_correct_config_is_found_among_faulty_ones() -> None:
     (ended,) = report.ended
     assert ended.entry is not None
     assert ended.entry.config["fault"] == "none"
-    assert ended.entry.config["delay_ms"] == 1
+    # Under load, sleeps of 1 and 2 ms can come out alike; the others are far off.
+    assert ended.entry.config["delay_ms"] in (1, 2)
     assert ended.entry.default_time_ms is not None
     assert report.speed_up is not None and report.speed_up > 1.5
     assert ended.counts == {"ok": 4, "wrong": 2, "hung": 1, "crashed": 1, "failed": 1}
@@ -101,7 +102,7 @@ def test_interruption_keeps_the_best_so_far_and_the_next_run_goes_on() -> None:
     resumed = _tuned(events)
     numbers = [event.number for event in events if isinstance(event, TrialEnded)]
     assert numbers == list(range(3, 10))
-    assert resumed.ended[0].entry.config["delay_ms"] == 1
+    assert resumed.ended[0].entry.config["delay_ms"] in (1, 2)
 
 
 @pytest.mark.parametrize("after", [1, 3])
