@@ -58,10 +58,19 @@ class CompilePool:
         self._limit_s = limit_s
         self._threads = ThreadPoolExecutor(processes, thread_name_prefix="splashgen-compile")
         self._idle: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
+        self._unfinished: set[Future[tuple[CompiledKernel, ...]]] = set()
+
+    @property
+    def pending(self) -> int:
+        """Jobs that are compiled now or wait for their turn."""
+        return len(self._unfinished)
 
     def submit(self, job: Job) -> "Future[tuple[CompiledKernel, ...]]":
         """Start compiling; the future raises `KernelError` where that fails."""
-        return self._threads.submit(self._compile, job)
+        future = self._threads.submit(self._compile, job)
+        self._unfinished.add(future)
+        future.add_done_callback(self._unfinished.discard)
+        return future
 
     def close(self) -> None:
         """Drop the jobs that have not begun, wait for the others and end the processes."""

@@ -40,6 +40,8 @@ class TrialEnded:
     best_ms: float | None
     seconds_left: float | None
     """An estimate for all problems that are still to do; None before there is one."""
+    compiling: int = 0
+    """Candidates with the compilers: in work, or waiting for their turn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import os
 import warnings
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,8 @@ class Journal:
         self._study = optuna.create_study(
             storage=storage, study_name=self.name, direction="minimize", load_if_exists=True
         )
+        about = {"problem": problem.bucketed().as_dict(), "gpu": asdict(gpu), "family": space.family}
+        self._study.set_user_attr("about", about)  # for readers: a report, a dashboard
         trials = self._study.get_trials(deepcopy=False)
         for trial in trials:
             if trial.state is TrialState.RUNNING:

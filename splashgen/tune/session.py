@@ -158,7 +158,9 @@ class Session:
         if trials is not None:
             estimates.append((trials - self.done) * spent / self.done)
         left = self._seconds_left(min(estimates)) if estimates else None
-        self._notify(TrialEnded(self._problem, self.done, trials, config, outcome, self._best_ms(), left))
+        pending = self._pool.pending if self._pool else 0
+        best = self._best_ms()
+        self._notify(TrialEnded(self._problem, self.done, trials, config, outcome, best, left, pending))
 
     def _confirmed(self) -> tuple[Entry | None, str]:
         """The entry of the winner, or None with the reason why there is none."""
