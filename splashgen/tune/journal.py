@@ -104,6 +104,7 @@ class Journal:
             storage=storage, study_name=self.name, direction="minimize", load_if_exists=True
         )
         about = {"problem": problem.bucketed().as_dict(), "gpu": asdict(gpu), "family": space.family}
+        about["versions"] = versions()
         self._study.set_user_attr("about", about)  # for readers: a report, a dashboard
         trials = self._study.get_trials(deepcopy=False)
         for trial in trials:
