@@ -12,6 +12,7 @@ from splashgen.store.entry import GpuFacts, Status, Timing
 from splashgen.store.files import load, user_folder
 from splashgen.store.tables import tables
 from splashgen.tune.bench import Bench, Tools
+from splashgen.tune.device import exclusive
 from splashgen.tune.evaluate import Trial
 from splashgen.tune.outcome import Outcome
 
@@ -96,8 +97,13 @@ def verify(
         What the worker runs; real kernels if left out.
     notify : callable
         Is told each entry before it is run, and its place from 1.
+
+    Raises
+    ------
+    GpuBusyError
+        If another process tunes or verifies on the device.
     """
-    with Bench(tools or Tools(), _LIMIT_S) as bench:
+    with exclusive(gpu), Bench(tools or Tools(), _LIMIT_S) as bench:
         for place, entry in enumerate(entries, 1):
             notify(place, entry)
             result = _one(entry, gpu, bench, _SEED + place)

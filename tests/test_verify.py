@@ -13,7 +13,9 @@ from splashgen.render import render
 from splashgen.store import Entry, load, save
 from splashgen.store.entry import Status, Timing
 from splashgen.tune.bench import Tools
+from splashgen.tune.device import GpuBusyError
 from splashgen.tune.evaluate import Trial
+from splashgen.tune.journal import state_folder
 from splashgen.tune.outcome import Outcome
 from splashgen.tune.outcome import Status as Ended
 from splashgen.verify import stored_entries, verify
@@ -61,6 +63,17 @@ def test_a_folder_of_its_own_is_checked_and_written(stale: Entry, tmp_path: Path
     assert result.passed
     assert load(folder / "cpu.yaml").entries[0].code_hash == render(PROBLEM, stale.config).hash
     assert load(tmp_path / "cpu.yaml").entries[0].code_hash == stale.code_hash
+
+
+def test_a_device_that_is_being_tuned_is_left_alone(stale: Entry) -> None:
+    import filelock
+
+    state_folder().mkdir(parents=True, exist_ok=True)
+    with (
+        filelock.FileLock(state_folder() / "cpu.lock"),
+        pytest.raises(GpuBusyError, match="tune or verify runs on cpu"),
+    ):
+        next(verify(stored_entries(CPU), CPU))
 
 
 def test_entries_of_another_chip_are_not_checked(stale: Entry, tmp_path: Path) -> None:

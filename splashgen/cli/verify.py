@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from splashgen.verify import Verified
 
 __all__ = ["verify"]
 
@@ -20,52 +23,49 @@ def verify(
 ) -> None:
     """Check the stored configs of this machine with the strict gate, time them, and store what passes.
 
-    Exit code 1 if an entry failed, 2 if the device is another one.
+    Exit code 1 if an entry failed or the device is busy, 2 if the device is another one.
     """
-    from splashgen.errors import ConfigFileError
+    from splashgen.errors import SplashgenError
     from splashgen.store.entry import Entry
     from splashgen.tune.target import GpuNotHereError, choose_gpu
     from splashgen.verify import stored_entries
     from splashgen.verify import verify as checked
-
-    try:
-        here = choose_gpu(gpu)
-    except GpuNotHereError as error:
-        typer.echo(f"splashgen verify: {error}", err=True)
-        raise typer.Exit(2) from None
-    try:
-        entries = stored_entries(here, folder)
-    except ConfigFileError as error:
-        typer.echo(f"splashgen verify: {error}", err=True)
-        raise typer.Exit(1) from None
-    if not entries and not as_json:
-        typer.echo(f"Nothing is stored for {here.name}; `splashgen tune` finds configs for it.")
 
     def announce(place: int, entry: Entry) -> None:
         if not as_json:
             typer.echo(f"[{place}/{len(entries)}] {entry.problem}")
 
     results = []
-    for result in checked(entries, here, folder, notify=announce):
-        results.append(result)
-        if as_json:
-            continue
-        if result.passed:
-            after = result.entry.time_ms.median
-            typer.echo(f"  right; {after:.4g} ms, {result.before_ms:.4g} ms when it was stored")
-        else:
-            typer.echo(f"  {result.outcome.status.value}: {result.outcome.reason}")
+    try:
+        here = choose_gpu(gpu)
+        entries = stored_entries(here, folder)
+        if not entries and not as_json:
+            typer.echo(f"Nothing is stored for {here.name}; `splashgen tune` finds configs for it.")
+        for result in checked(entries, here, folder, notify=announce):
+            results.append(result)
+            if not as_json:
+                typer.echo(_line(result))
+    except SplashgenError as error:
+        typer.echo(f"splashgen verify: {error}", err=True)
+        raise typer.Exit(2 if isinstance(error, GpuNotHereError) else 1) from None
     if as_json:
-        plain = [
-            {
-                "problem": result.entry.problem.as_dict(),
-                "status": result.outcome.status.value,
-                "reason": result.outcome.reason,
-                "before_ms": result.before_ms,
-                "after_ms": result.entry.time_ms.median if result.passed else None,
-            }
-            for result in results
-        ]
-        typer.echo(json.dumps(plain, indent=2))
+        typer.echo(json.dumps([_plain(result) for result in results], indent=2))
     if not all(result.passed for result in results):
         raise typer.Exit(1)
+
+
+def _line(result: "Verified") -> str:
+    if not result.passed:
+        return f"  {result.outcome.status.value}: {result.outcome.reason}"
+    after = result.entry.time_ms.median
+    return f"  right; {after:.4g} ms, {result.before_ms:.4g} ms when it was stored"
+
+
+def _plain(result: "Verified") -> dict[str, Any]:
+    return {
+        "problem": result.entry.problem.as_dict(),
+        "status": result.outcome.status.value,
+        "reason": result.outcome.reason,
+        "before_ms": result.before_ms,
+        "after_ms": result.entry.time_ms.median if result.passed else None,
+    }

@@ -3,20 +3,18 @@
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
-
 from splashgen.compile import CompilePool
-from splashgen.errors import SplashgenError
 from splashgen.families import family_for
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.store import Entry, save
 from splashgen.store.schema import EntryModel, plain_entry
 from splashgen.tune.bench import Bench, Tools
+from splashgen.tune.device import GpuBusyError, exclusive
 from splashgen.tune.events import Event, Notify, ProblemEnded, ProblemStarted
 from splashgen.tune.journal import Journal, open_storage, state_folder
 from splashgen.tune.limits import Limits
@@ -27,10 +25,6 @@ from splashgen.tune.target import choose_gpu
 from splashgen.tune.warm import incumbent, relatives, stored
 
 __all__ = ["GpuBusyError", "Report", "tune"]
-
-
-class GpuBusyError(SplashgenError):
-    """Another tuner has the device: two would time each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +83,7 @@ def tune(
     NotImplementedError
         If no kernel family computes one of the problems on the device.
     GpuBusyError
-        If another tuner runs on the device.
+        If another process tunes or verifies on the device.
 
     Examples
     --------
@@ -102,7 +96,7 @@ def tune(
     for problem in wanted:
         family_for(problem, gpu)  # what no family computes is refused before anything is touched
     ended: list[ProblemEnded] = []
-    with _device(gpu, state_folder()), contextlib.ExitStack() as stack:
+    with exclusive(gpu), contextlib.ExitStack() as stack:
         storage = open_storage(state_folder())
         bench = stack.enter_context(Bench(tools or Tools(), limits.candidate_seconds))
         pool: CompilePool | None = compile_pool(gpu, limits.candidate_seconds)
@@ -164,21 +158,3 @@ class _Clock:
         spent = time.monotonic() - self.began
         each = (spent + seconds) / self.place + self.limits.shoot_out_seconds
         return seconds + self.limits.shoot_out_seconds + (self.problems - self.place) * each
-
-
-@contextlib.contextmanager
-def _device(gpu: Gpu, folder: Path) -> Iterator[None]:
-    """Hold the device's lock, which the system lets go of however the tuner ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / f"{gpu.slug}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise GpuBusyError(
-            f"Another splashgen tune runs on {gpu.slug}; two would spoil each other's times. "
-            "Wait for it to end."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import filelock
 import pytest
 from typer.testing import CliRunner
 
@@ -21,3 +22,14 @@ def test_nothing_stored_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     result = CliRunner().invoke(app, ["verify", "--gpu", "cpu"])
     assert result.exit_code == 0
     assert "splashgen tune" in result.output
+
+
+def test_a_busy_device_is_one_sentence_and_exit_code_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPLASHGEN_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("SPLASHGEN_STATE_DIR", str(tmp_path))
+    with filelock.FileLock(tmp_path / "cpu.lock"):
+        result = CliRunner().invoke(app, ["verify", "--gpu", "cpu"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("splashgen verify: Another splashgen tune or verify runs on cpu")
