@@ -5,20 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from splashgen.cli.options import (
-    AlphaOption,
-    CausalOption,
-    DTypeOption,
-    FeatureOption,
-    GpuOption,
-    HeadDimOption,
-    InferenceOption,
-    OperationName,
-    OperationOption,
-    SeqLenOption,
-    ValueDimOption,
-    chosen,
-)
+from splashgen.cli.options import Choice, problem_options
 
 if TYPE_CHECKING:
     from splashgen.gpu import Gpu
@@ -27,27 +14,12 @@ if TYPE_CHECKING:
 __all__ = ["explain"]
 
 
+@problem_options
 def explain(
-    gpu: GpuOption = "auto",
-    operation: OperationOption = OperationName.ATTENTION,
-    head_dim: HeadDimOption = 64,
-    value_dim: ValueDimOption = None,
-    dtype: DTypeOption = None,
-    alpha: AlphaOption = "1.5",
-    causal: CausalOption = False,
-    seq_len: SeqLenOption = 4096,
-    inference: InferenceOption = False,
-    feature: FeatureOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    choice: Choice, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
     """Show which tuned config answers a problem, what was tried before it, and what would tune it."""
-    try:
-        problem, _, device = chosen(
-            gpu, operation, head_dim, value_dim, dtype, alpha, causal, seq_len, inference, feature
-        )
-    except (ValueError, NotImplementedError) as error:
-        typer.echo(f"splashgen explain: {error}", err=True)
-        raise typer.Exit(2) from None
+    problem, _, device = choice.settled("explain")
     account = _account(problem, device)
     if as_json:
         typer.echo(json.dumps(account, indent=2))

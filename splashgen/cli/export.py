@@ -5,49 +5,23 @@ from typing import Annotated
 
 import typer
 
-from splashgen.cli.options import (
-    AlphaOption,
-    CausalOption,
-    DTypeOption,
-    FeatureOption,
-    GpuOption,
-    HeadDimOption,
-    InferenceOption,
-    OperationName,
-    OperationOption,
-    SeqLenOption,
-    ValueDimOption,
-    chosen,
-)
+from splashgen.cli.options import Choice, problem_options
 
 __all__ = ["export"]
 
 
+@problem_options
 def export(
+    choice: Choice,
     output: Annotated[
         Path, typer.Option("--output", "-o", dir_okay=False, help="The file to write; it must not exist.")
     ],
-    gpu: GpuOption = "auto",
-    operation: OperationOption = OperationName.ATTENTION,
-    head_dim: HeadDimOption = 64,
-    value_dim: ValueDimOption = None,
-    dtype: DTypeOption = None,
-    alpha: AlphaOption = "1.5",
-    causal: CausalOption = False,
-    seq_len: SeqLenOption = 4096,
-    inference: InferenceOption = False,
-    feature: FeatureOption = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
 ) -> None:
     """Write one readable file with the tuned kernels and their gradients; it needs torch and triton alone."""
-    try:
-        problem, config, device = chosen(
-            gpu, operation, head_dim, value_dim, dtype, alpha, causal, seq_len, inference, feature
-        )
-    except (ValueError, NotImplementedError) as error:
-        raise _failure(str(error), 2) from None
     from splashgen.export import export as exported
 
+    problem, config, device = choice.settled("export")
     try:
         with output.open("w" if force else "x", encoding="utf-8") as file:
             file.write(exported(problem, config))

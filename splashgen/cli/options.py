@@ -1,7 +1,10 @@
-"""The options that name one problem on one device, shared by `render` and `export`."""
+"""The options that name one problem on one device, for every command that takes them."""
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,21 +14,7 @@ if TYPE_CHECKING:
     from splashgen.gpu import Gpu
     from splashgen.problem import Problem
 
-__all__ = [
-    "AlphaOption",
-    "CausalOption",
-    "DTypeOption",
-    "FeatureName",
-    "FeatureOption",
-    "GpuOption",
-    "HeadDimOption",
-    "InferenceOption",
-    "OperationName",
-    "OperationOption",
-    "SeqLenOption",
-    "ValueDimOption",
-    "chosen",
-]
+__all__ = ["Choice", "FeatureName", "OperationName", "problem_options"]
 
 
 class OperationName(StrEnum):
@@ -66,51 +55,102 @@ FeatureOption = Annotated[
 ]
 
 
-def chosen(
-    gpu: str,
-    operation: OperationName,
-    head_dim: int,
-    value_dim: int | None,
-    dtype: str | None,
-    alpha: str,
-    causal: bool,
-    seq_len: int,
-    inference: bool,
-    features: list[FeatureName] | None,
-) -> tuple["Problem", "Config", "Gpu"]:
-    """The problem that the options name, the best config known for it, and the device.
+@dataclass(frozen=True)
+class Choice:
+    """What the options say of a problem and a device."""
 
-    Raises
-    ------
-    ValueError, NotImplementedError
-        If an option's value is not allowed, or no family computes the problem on the device.
+    gpu: GpuOption = "auto"
+    operation: OperationOption = OperationName.ATTENTION
+    head_dim: HeadDimOption = 64
+    value_dim: ValueDimOption = None
+    dtype: DTypeOption = None
+    alpha: AlphaOption = "1.5"
+    causal: CausalOption = False
+    seq_len: SeqLenOption = 4096
+    inference: InferenceOption = False
+    feature: FeatureOption = None
+
+    def device(self) -> "Gpu":
+        """The device that `--gpu` names; `ValueError` if it is none that splashgen knows."""
+        return _device(self.gpu)
+
+    def problem(self, device: "Gpu") -> "Problem":
+        """The problem on that device.
+
+        Raises
+        ------
+        ValueError
+            If an option's value is not allowed; the sentence names the option.
+        """
+        from splashgen.problem import DType, Operation, Problem
+
+        kinds = [kind.value for kind in DType]
+        if self.dtype is not None and self.dtype not in kinds:
+            raise ValueError(f"--dtype is {self.dtype!r}, but must be one of {', '.join(kinds)}.")
+        dtype = DType(self.dtype or ("float32" if device.backend == "cpu" else "bfloat16"))
+        alpha, training = _alpha_class(self.alpha), not self.inference
+        if self.operation is OperationName.ENTMAX:
+            if self.causal or self.value_dim or self.feature:
+                raise ValueError("--causal, --value-dim and --feature belong to attention, not to entmax.")
+            return Problem(Operation.ENTMAX, alpha, dtype, self.seq_len, training=training)
+        return Problem(
+            Operation.ATTENTION,
+            alpha,
+            dtype,
+            self.seq_len,
+            self.head_dim,
+            self.value_dim or self.head_dim,
+            training=training,
+            causal=self.causal,
+            **{name.value: True for name in self.feature or ()},
+        )
+
+    def settled(self, command: str) -> tuple["Problem", "Config", "Gpu"]:
+        """The problem, the best config known for it, and the device; `command` ends with code 2 if none."""
+        from splashgen.store import lookup
+
+        try:
+            device = self.device()
+            problem = self.problem(device)
+            return problem, lookup(problem, device).config, device
+        except (ValueError, NotImplementedError) as error:
+            typer.echo(f"splashgen {command}: {error}", err=True)
+            raise typer.Exit(2) from None
+
+
+def problem_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each field of `Choice`, which it gets as its first argument.
+
+    An option of the command's own goes before a field of the same name, which then keeps its default.
     """
-    from splashgen.problem import DType, Operation, Problem
+    own = list(inspect.signature(command).parameters.values())[1:]
+    taken = {parameter.name for parameter in own}
+    shared = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type
+        )
+        for field in fields(Choice)
+        if field.name not in taken
+    ]
+
+    def typed(**values: Any) -> None:
+        choice = Choice(**{parameter.name: values.pop(parameter.name) for parameter in shared})
+        command(choice, **values)
+
+    parameters = [*shared, *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own)]
+    typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    typed.__annotations__ = {each.name: each.annotation for each in parameters}
+    typed.__name__, typed.__doc__, typed.__module__ = command.__name__, command.__doc__, command.__module__
+    return typed
+
+
+def chosen(*values: Any) -> tuple["Problem", "Config", "Gpu"]:
+    """The problem, the best config known for it, and the device, from the values of `Choice`."""
     from splashgen.store import lookup
 
-    device = _device(gpu)
-    kinds = [kind.value for kind in DType]
-    if dtype is not None and dtype not in kinds:
-        raise ValueError(f"--dtype is {dtype!r}, but must be one of {', '.join(kinds)}.")
-    kind = DType(dtype or ("float32" if device.backend == "cpu" else "bfloat16"))
-    alpha_class = _alpha_class(alpha)
-    if operation is OperationName.ENTMAX:
-        if causal or value_dim or features:
-            raise ValueError("--causal, --value-dim and --feature belong to attention, not to entmax.")
-        problem = Problem(Operation.ENTMAX, alpha_class, kind, seq_len, training=not inference)
-    else:
-        flags = {name.value: True for name in features or ()}
-        problem = Problem(
-            Operation.ATTENTION,
-            alpha_class,
-            kind,
-            seq_len,
-            head_dim,
-            value_dim or head_dim,
-            training=not inference,
-            causal=causal,
-            **flags,
-        )
+    choice = Choice(*values)
+    device = choice.device()
+    problem = choice.problem(device)
     return problem, lookup(problem, device).config, device
 
 
