@@ -46,7 +46,7 @@ SPACE = Space(
         "block_m": (32, 64),
         "block_n": (32, 64),
         # The dense pass.
-        "bound_m": (64, 128),
+        "bound_m": (64, 128, 256),
         "bound_n": (32, 64, 128, 256),
         "bound_steps": (0, 2, 3),
         "bound_groups": (128, 256),
