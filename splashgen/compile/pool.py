@@ -30,6 +30,8 @@ class Job:
     problem: Problem
     config: Config
     gpu: Gpu
+    counted: bool = False
+    """Whether instructions are counted too."""
 
 
 class CompilePool:

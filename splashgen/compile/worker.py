@@ -21,7 +21,7 @@ def main() -> None:
         except EOFError:
             return
         try:
-            answer: object = compile_kernels(job.problem, job.config, job.gpu)
+            answer: object = compile_kernels(job.problem, job.config, job.gpu, job.counted)
         except Exception as error:
             answer = KernelError(f"{job.config} does not compile for {job.gpu.slug}: {_said(error)}")
         pickle.dump(answer, answers)
