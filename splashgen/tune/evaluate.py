@@ -51,8 +51,7 @@ def run_trial(trial: Trial) -> Outcome:
     device = device_of(trial.gpu)
     try:
         kernel = build(trial.problem, trial.config)
-        questions = trial_questions(trial.problem, trial.seed, device)
-        outcome = _outcome(Exam(trial.problem, questions, device).examine(kernel))
+        outcome = _outcome(_trial_exam(trial.problem, trial.seed, device).examine(kernel))
         if not outcome.ok:
             return outcome
         subject = Subject(
@@ -93,6 +92,12 @@ def run_shoot_out(task: ShootOut) -> tuple[tuple[float, ...], ...]:
         for place in order:
             samples[place].append(subjects[place].round())
     return tuple(map(tuple, samples))
+
+
+@functools.lru_cache(maxsize=1)
+def _trial_exam(problem: Problem, seed: int, device: torch.device) -> Exam:
+    """A recording asks the same of all its candidates; a search has a new seed for each."""
+    return Exam(problem, trial_questions(problem, seed, device), device)
 
 
 @functools.lru_cache(maxsize=1)

@@ -3,17 +3,19 @@
 import os
 from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from splashgen.compile import CompilePool, Job, fits
 from splashgen.errors import KernelError
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
-from splashgen.tune.journal import Ticket
 from splashgen.tune.outcome import Outcome, Status
-from splashgen.tune.search import Search
 
-__all__ = ["compile_pool", "prepared"]
+if TYPE_CHECKING:  # recording needs no Optuna
+    from splashgen.tune.journal import Ticket
+    from splashgen.tune.search import Search
+
+__all__ = ["compile_pool", "prepared", "settled"]
 
 _DEEPEST = 16
 """Candidates asked for ahead of results: more would leave the sampler in the dark."""
@@ -29,8 +31,8 @@ def _processes() -> int:
 
 
 def prepared(
-    search: Search, problem: Problem, gpu: Gpu, pool: CompilePool | None
-) -> Generator[tuple[Ticket, Outcome | None], None, None]:
+    search: "Search", problem: Problem, gpu: Gpu, pool: CompilePool | None
+) -> Generator[tuple["Ticket", Outcome | None], None, None]:
     """Candidates as they become ready, each with the outcome if its compilation settled it.
 
     Closing the iterator takes back what was handed out and not yet yielded.
@@ -49,14 +51,14 @@ def prepared(
             done, _ = wait(compiling, return_when=FIRST_COMPLETED)
             # The one that was asked for first: the default comes early.
             ready = next(future for future in compiling if future in done)
-            yield compiling.pop(ready), _settled(ready, gpu)
+            yield compiling.pop(ready), settled(ready, gpu)
     finally:
         for future, ticket in compiling.items():
             future.cancel()
             search.drop(ticket)
 
 
-def _settled(future: "Future[Any]", gpu: Gpu) -> Outcome | None:
+def settled(future: "Future[Any]", gpu: Gpu) -> Outcome | None:
     """The outcome of a candidate that does not compile or does not fit, or None if it can run."""
     try:
         objection = fits(future.result(), gpu)
