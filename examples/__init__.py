@@ -1,0 +1,1 @@
+"""Experiments with whole models: `python -m examples.run_all`; docs/experiments.md says what each asks."""
