@@ -13,14 +13,32 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any, Protocol, TypeVar
 
-from splashgen.compile.kernels import CompiledKernel
+from splashgen.compile.kernels import CompiledKernel, compile_kernels
 from splashgen.config import Config
 from splashgen.errors import KernelError
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 
-__all__ = ["CompilePool", "Job", "compile_many"]
+__all__ = ["CompilePool", "Job", "Work", "compile_many"]
+
+Answer_co = TypeVar("Answer_co", covariant=True)
+
+
+class Work(Protocol[Answer_co]):
+    """What a compile process can do: it is pickled there, run, and its answer pickled back."""
+
+    @property
+    def config(self) -> Config:
+        """Named where the work fails."""
+
+    @property
+    def gpu(self) -> Gpu:
+        """Named where the work fails."""
+
+    def run(self) -> Answer_co:
+        """Do it, in the compile process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +50,10 @@ class Job:
     gpu: Gpu
     counted: bool = False
     """Whether instructions are counted too."""
+
+    def run(self) -> tuple[CompiledKernel, ...]:
+        """Compile in this process."""
+        return compile_kernels(self.problem, self.config, self.gpu, self.counted)
 
 
 class CompilePool:
@@ -60,15 +82,15 @@ class CompilePool:
         self._limit_s = limit_s
         self._threads = ThreadPoolExecutor(processes, thread_name_prefix="splashgen-compile")
         self._idle: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
-        self._unfinished: set[Future[tuple[CompiledKernel, ...]]] = set()
+        self._unfinished: set[Future[Any]] = set()
 
     @property
     def pending(self) -> int:
         """Jobs that are compiled now or wait for their turn."""
         return len(self._unfinished)
 
-    def submit(self, job: Job) -> "Future[tuple[CompiledKernel, ...]]":
-        """Start compiling; the future raises `KernelError` where that fails."""
+    def submit(self, job: Work[Answer_co]) -> "Future[Answer_co]":
+        """Start working; the future raises `KernelError` where that fails."""
         future = self._threads.submit(self._compile, job)
         self._unfinished.add(future)
         future.add_done_callback(self._unfinished.discard)
@@ -89,7 +111,7 @@ class CompilePool:
     ) -> None:
         self.close()
 
-    def _compile(self, job: Job) -> tuple[CompiledKernel, ...]:
+    def _compile(self, job: Work[Answer_co]) -> Answer_co:
         try:
             worker = self._idle.get_nowait()
         except queue.Empty:
@@ -100,7 +122,7 @@ class CompilePool:
         try:
             pickle.dump(job, worker.stdin)
             worker.stdin.flush()
-            answer = pickle.load(worker.stdout)
+            answer: Answer_co | KernelError = pickle.load(worker.stdout)
         except (EOFError, OSError, pickle.UnpicklingError) as error:
             _end(worker)
             raise KernelError(

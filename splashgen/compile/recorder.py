@@ -1,12 +1,13 @@
 """Turns Triton's launches into compilations for a chosen GPU, and collects what was compiled."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 from splashgen.gpu import Gpu
 
-__all__ = ["compiling_for", "target_of"]
+__all__ = ["compiling_for", "driver_of", "target_of"]
 
 
 def target_of(gpu: Gpu) -> Any:
@@ -24,6 +25,14 @@ def target_of(gpu: Gpu) -> Any:
     if gpu.backend == "hip":
         return GPUTarget("hip", gpu.arch, gpu.warp_size)
     raise ValueError(f"gpu is {gpu.slug!r}, backend {gpu.backend!r}; only cuda and hip have a compiler.")
+
+
+def driver_of(gpu: Gpu) -> Any:
+    """Triton's driver class for a GPU, which need not be here."""
+    from triton.backends import backends
+
+    target = target_of(gpu)
+    return next(each.driver for each in backends.values() if each.compiler.supports_target(target))
 
 
 class _Driver:
@@ -44,8 +53,10 @@ class _Driver:
 
 
 @contextlib.contextmanager
-def compiling_for(gpu: Gpu) -> Iterator[dict[str, Any]]:
+def compiling_for(gpu: Gpu, share: tuple[int, int] = (0, 1)) -> Iterator[dict[str, Any]]:
     """Within the context `kernel[grid](...)` compiles for `gpu` and launches nothing.
+
+    With the share (part, parts), only every parts-th launch does: several processes can share a module.
 
     Arguments may be tensors on torch's meta device; their address counts as aligned, as that of an allocation
     does, so Triton specialises and caches as it would at the real launch. One thread at a time.
@@ -69,11 +80,14 @@ def compiling_for(gpu: Gpu) -> Iterator[dict[str, Any]]:
             "call splashgen.compile.compile_many, which compiles in processes of its own."
         )
     compiled: dict[str, Any] = {}
+    launches, (part, parts) = itertools.count(), share
     launch = JITFunction.run
     drivers = triton.runtime.driver
     before = drivers._active
 
     def compile_only(self: Any, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> Any:
+        if next(launches) % parts != part:
+            return None
         kernel = launch(self, *args, grid=grid, warmup=True, **kwargs)
         compiled.setdefault(kernel.hash, kernel)
         return kernel

@@ -4,7 +4,6 @@ import os
 import pickle
 import sys
 
-from splashgen.compile.kernels import compile_kernels
 from splashgen.errors import KernelError
 
 __all__ = ["main"]
@@ -21,7 +20,7 @@ def main() -> None:
         except EOFError:
             return
         try:
-            answer: object = compile_kernels(job.problem, job.config, job.gpu, job.counted)
+            answer: object = job.run()
         except Exception as error:
             answer = KernelError(f"{job.config} does not compile for {job.gpu.slug}: {_said(error)}")
         pickle.dump(answer, answers)
