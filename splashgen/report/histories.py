@@ -1,0 +1,171 @@
+"""`History`: what one study remembers of the search on one problem, read without changing it."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from pydantic import TypeAdapter, ValidationError
+
+from splashgen.config import Config
+from splashgen.families import family_named
+from splashgen.gpu import Gpu
+from splashgen.problem import Problem
+from splashgen.store import Entry
+from splashgen.store.schema import EntryModel
+from splashgen.tune.outcome import Outcome
+
+__all__ = ["Candidate", "History", "read_histories"]
+
+_ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A config that was evaluated."""
+
+    number: int
+    """From 1, in the order in which candidates were handed out."""
+    spent: float
+    """Seconds of search up to its end, all workers together."""
+    config: Config
+    outcome: Outcome
+
+    @property
+    def closeness(self) -> float | None:
+        """The largest error / budget of its outputs: above 1 is wrong. None if nothing was compared."""
+        return closeness(self.outcome.errors)
+
+
+def closeness(errors: Mapping[str, float]) -> float | None:
+    """The largest error / budget of `{"out": …, "out_budget": …, …}`, or None if there is none.
+
+    An error that is no number counts as infinite, and so does one whose budget is 0.
+    """
+    ratios = [
+        error / budget if budget else math.inf
+        for name, error in errors.items()
+        if (budget := errors.get(f"{name}_budget")) is not None
+    ]
+    return max((math.inf if math.isnan(ratio) else ratio for ratio in ratios), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What the tuner says of a study, as `splashgen.tune.journal` writes it."""
+
+    problem: Problem
+    gpu: Gpu
+    family: str
+    versions: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The search on one problem on one GPU."""
+
+    study: str
+    """The study's name, by which `optuna-dashboard` shows it."""
+    problem: Problem
+    gpu: Gpu
+    versions: str
+    """Of what it was made with."""
+    default: Config
+    """The family's default for this problem."""
+    candidates: tuple[Candidate, ...]
+    trials: tuple[FrozenTrial, ...]
+    """Optuna's own records, those that cost no evaluation included."""
+    last: datetime | None
+    """When the last candidate ended, in the clock of the machine that tuned."""
+    entry: Entry | None = None
+    """The winner of the shoot-out; None while the search goes on, or if nothing was correct."""
+    reason: str = ""
+    """Why the search ended; empty while it goes on."""
+    unevaluated: int = 0
+    """Candidates that a constraint ruled out or whose code was known."""
+
+    @property
+    def correct(self) -> list[Candidate]:
+        """Candidates that passed the gate and were timed."""
+        return [candidate for candidate in self.candidates if candidate.outcome.ok]
+
+    @property
+    def rejected(self) -> list[Candidate]:
+        """All the others."""
+        return [candidate for candidate in self.candidates if not candidate.outcome.ok]
+
+    @property
+    def winner(self) -> Config | None:
+        """The stored config; before there is one, the fastest so far."""
+        if self.entry is not None:
+            return self.entry.config
+        fastest = min(self.correct, key=lambda one: one.outcome.median, default=None)
+        return fastest.config if fastest else None
+
+    @property
+    def seconds(self) -> float:
+        """Of search."""
+        return self.candidates[-1].spent if self.candidates else 0.0
+
+
+def read_histories(
+    storage: optuna.storages.BaseStorage, gpu: str | None = None
+) -> tuple[list[History], list[str]]:
+    """The newest study of each problem and GPU, and the names of studies that are none of this version's.
+
+    Parameters
+    ----------
+    storage : optuna.storages.BaseStorage
+        What `splashgen tune` wrote to.
+    gpu : str, optional
+        The slug of the only GPU that is wanted.
+    """
+    newest: dict[tuple[str, Problem], History] = {}
+    foreign = []
+    for summary in optuna.get_all_study_summaries(storage):
+        try:
+            about = TypeAdapter(_About).validate_python(summary.user_attrs.get("about"))
+            history = _history(storage, summary, about)
+        except (ValidationError, ValueError, TypeError, KeyError):
+            foreign.append(summary.study_name)
+            continue
+        key = (about.gpu.slug, about.problem)
+        before = newest.get(key)
+        if gpu in (None, about.gpu.slug) and (before is None or _date(before) <= _date(history)):
+            newest[key] = history
+    return list(newest.values()), foreign
+
+
+def _date(history: History) -> datetime:
+    return history.last or datetime.min
+
+
+def _history(storage: optuna.storages.BaseStorage, summary: Any, about: _About) -> History:
+    study = optuna.load_study(study_name=summary.study_name, storage=storage)
+    trials = tuple(study.get_trials(deepcopy=False, states=_ENDED))
+    evaluations = [json.loads(trial.user_attrs["evaluation"]) for trial in trials]
+    paid = [(trial, facts) for trial, facts in zip(trials, evaluations, strict=True) if not facts["free"]]
+    spent = accumulate(float(facts["seconds"]) for _, facts in paid)
+    candidates = tuple(
+        Candidate(number, seconds, Config.of(about.family, trial.params), Outcome.from_dict(facts["outcome"]))
+        for number, ((trial, facts), seconds) in enumerate(zip(paid, spent, strict=True), 1)
+    )
+    finished = summary.user_attrs.get("finished") or {}
+    return History(
+        study=summary.study_name,
+        problem=about.problem,
+        gpu=about.gpu,
+        versions=about.versions,
+        default=family_named(about.family).default(about.problem, about.gpu),
+        candidates=candidates,
+        trials=trials,
+        last=max((trial.datetime_complete for trial in trials if trial.datetime_complete), default=None),
+        entry=EntryModel.model_validate(finished["entry"]).build() if "entry" in finished else None,
+        reason=str(finished.get("reason", "")),
+        unevaluated=len(trials) - len(paid),
+    )
