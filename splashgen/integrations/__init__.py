@@ -1,0 +1,1 @@
+"""splashgen inside other libraries: one module a library, none of them imported unless asked for."""

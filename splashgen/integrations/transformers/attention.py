@@ -1,0 +1,135 @@
+"""The attention function of `AttentionInterface`: a model's call → `splashgen.attention`."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+import splashgen
+from splashgen.integrations.transformers.alpha import alpha_of, is_softmax_layer
+from splashgen.integrations.transformers.older import asked_for_weights
+from splashgen.integrations.transformers.refusals import refuse
+from splashgen.integrations.transformers.softmax import softmax_attention
+
+__all__ = ["arguments", "attend"]
+
+
+def attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    is_causal: bool | None = None,
+    sliding_window: int | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Entmax attention for a module of Transformers.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The attention module; `config`, `layer_idx` and `is_causal` are read.
+    query : Tensor (batch, heads, n_q, head_dim)
+    key, value : Tensor (batch, kv_heads, n_k, head_dim)
+    attention_mask : Tensor, optional
+        What `masks.attention_mask` made.
+    scaling : float, optional
+        Of the scores; 1/√head_dim if left out.
+    dropout : float
+        Must be 0, but in softmax layers.
+    is_causal : bool, optional
+        In place of the module's own.
+    sliding_window : int, optional
+        Keys up to sliding_window - 1 positions away are seen, as in Transformers' flash-attn functions.
+
+    Returns
+    -------
+    Tensor (batch, n_q, heads, head_dim)
+    None
+        Where other functions return attention weights.
+
+    Raises
+    ------
+    ValueError
+        If the model asks for what entmax attention does not do; the message names the alternative.
+    """
+    softmax = is_softmax_layer(module, sliding_window)
+    refuse(module, attention_mask, 0.0 if softmax else dropout, asked_for_weights(), kwargs)
+    if kwargs.get("cu_seq_lens_q") is not None:
+        return _packed(module, query, key, value, scaling, is_causal, sliding_window, kwargs), None
+    key, value, options = arguments(
+        module, query, key, value, attention_mask, scaling, is_causal, sliding_window
+    )
+    if softmax:
+        out = softmax_attention(query, key, value, dropout=dropout, **options)
+    else:
+        out = splashgen.attention(query, key, value, alpha=alpha_of(module), **options)
+    return out.transpose(1, 2).contiguous(), None
+
+
+def arguments(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    scaling: float | None,
+    is_causal: bool | None,
+    sliding_window: int | None,
+) -> tuple[Tensor, Tensor, dict[str, Any]]:
+    """Keys and values that exist, and the options of `splashgen.attention`, α left out."""
+    options = _pattern(module, scaling, is_causal, sliding_window)
+    options |= {"key_padding": None, "attn_mask": None}
+    if mask is None:
+        return key, value, options
+    if mask.dim() == 2:
+        options["key_padding"] = mask.to(device=key.device, dtype=bool)
+        return key[:, :, : mask.shape[1]], value[:, :, : mask.shape[1]], options
+    options |= {"is_causal": False, "window_size": (-1, -1)}  # a whole mask says it all
+    mask = mask[..., : key.shape[2]].bool()
+    if query.shape[2] == 1 and mask.shape[1] == 1:
+        options["key_padding"] = mask[:, 0, 0].expand(query.shape[0], -1)
+    else:
+        options["attn_mask"] = mask
+    return key, value, options
+
+
+def _pattern(
+    module: nn.Module, scaling: float | None, is_causal: bool | None, sliding_window: int | None
+) -> dict[str, Any]:
+    """What the module says of itself; a decoder may be told by its config to look both ways."""
+    if is_causal is None:
+        is_causal = getattr(module, "is_causal", True)
+        is_causal = is_causal and getattr(getattr(module, "config", None), "is_causal", True)
+    side = -1 if sliding_window is None else sliding_window - 1
+    return {
+        "scale": scaling,
+        "is_causal": bool(is_causal),
+        "window_size": (side, 0 if is_causal and side >= 0 else side),
+        "enable_gqa": True,
+    }
+
+
+def _packed(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    scaling: float | None,
+    is_causal: bool | None,
+    sliding_window: int | None,
+    kwargs: dict[str, Any],
+) -> Tensor:
+    """Sequences one after the other in a batch of one, as `DataCollatorWithFlattening` packs them."""
+    out: Tensor = splashgen.attention_varlen(
+        *(tensor[0].transpose(0, 1) for tensor in (query, key, value)),
+        kwargs["cu_seq_lens_q"].int(),
+        kwargs["cu_seq_lens_k"].int(),
+        int(kwargs["max_length_q"]),
+        int(kwargs["max_length_k"]),
+        alpha=alpha_of(module),
+        **_pattern(module, scaling, is_causal, sliding_window),
+    )
+    return out[None]

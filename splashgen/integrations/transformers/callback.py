@@ -1,0 +1,45 @@
+"""`AlphaCallback`: Transformers' Trainer follows an `AlphaSchedule`."""
+
+from typing import Any
+
+from transformers import TrainerCallback
+
+from splashgen.integrations.transformers.alpha import fix_alpha, set_alpha
+from splashgen.training import AlphaSchedule
+
+__all__ = ["AlphaCallback"]
+
+
+class AlphaCallback(TrainerCallback):
+    """Sets α of the model before each optimizer step, and fixes it once the schedule has ended.
+
+    A resumed run goes on from its step. α is written to the config as well, so that a checkpoint is loaded
+    with the α of its step.
+
+    Parameters
+    ----------
+    schedule : AlphaSchedule
+
+    Examples
+    --------
+    >>> trainer = Trainer(model, args, callbacks=[AlphaCallback(AlphaSchedule(steps=1000))])  # doctest: +SKIP
+    """
+
+    def __init__(self, schedule: AlphaSchedule) -> None:
+        self.schedule = schedule
+        self._fixed = False
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        self._fixed = False
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        if self._fixed:
+            return
+        self._fixed = self.schedule.is_over(state.global_step)
+        (fix_alpha if self._fixed else set_alpha)(model, self.schedule(state.global_step))
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any
+    ) -> None:
+        if logs is not None:
+            logs["alpha"] = self.schedule(state.global_step)

@@ -1,0 +1,74 @@
+"""Models of each architecture, small enough for the CPU, and dense entmax attention to judge them by."""
+
+from typing import Any
+
+import torch
+import transformers
+from transformers import AttentionInterface, AutoModel
+from transformers.masking_utils import AttentionMaskInterface, eager_mask
+
+import splashgen.integrations.transformers  # noqa: F401
+from splashgen import reference
+
+_ENCODER: dict[str, Any] = {
+    "vocab_size": 50, "hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2,
+    "intermediate_size": 48, "max_position_embeddings": 64, "pad_token_id": 1,
+    "attention_probs_dropout_prob": 0.0, "hidden_dropout_prob": 0.0,
+}  # fmt: skip
+_DECODER: dict[str, Any] = {
+    "vocab_size": 50, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "num_hidden_layers": 2, "intermediate_size": 48, "max_position_embeddings": 64, "pad_token_id": 1,
+    "bos_token_id": None, "eos_token_id": None,
+}  # fmt: skip
+_WINDOW = {"sliding_window": 5, "layer_types": ["sliding_attention", "full_attention"]}
+_MODERN = _ENCODER | {"local_attention": 8, "global_attn_every_n_layers": 2, "num_hidden_layers": 3}
+_GPT2 = {"n_embd": 32, "n_head": 4, "n_layer": 2, "n_positions": 64, "vocab_size": 50}
+_GPT2 |= {"attn_pdrop": 0.0, "resid_pdrop": 0.0, "embd_pdrop": 0.0, "bos_token_id": None, "eos_token_id": None}
+
+ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
+    "gpt2": ("GPT2Config", _GPT2),
+    "llama": ("LlamaConfig", _DECODER),
+    "qwen2": ("Qwen2Config", _DECODER | _WINDOW | {"use_sliding_window": True}),
+    "qwen3": ("Qwen3Config", _DECODER | {"head_dim": 8}),
+    "bert": ("BertConfig", _ENCODER),
+    "roberta": ("RobertaConfig", _ENCODER),
+    "modernbert": ("ModernBertConfig", _MODERN | {"reference_compile": False}),
+}
+DECODERS = ("gpt2", "llama", "qwen2", "qwen3")
+
+
+def built(name: str, attention: str = "splashgen", kind: Any = AutoModel, **options: Any) -> Any:
+    """A model with weights from one seed, larger than usual so that attention is not flat."""
+    config_class, sizes = ARCHITECTURES[name]
+    config = getattr(transformers, config_class)(**(sizes | {"initializer_range": 0.3} | options))
+    torch.manual_seed(0)
+    return kind.from_config(config, attn_implementation=attention).eval()
+
+
+def batch(side: str | None = None, length: int = 12) -> dict[str, torch.Tensor]:
+    """Two sequences of tokens, the second of them padded on a side."""
+    torch.manual_seed(1)
+    tokens = torch.randint(2, 50, (2, length))
+    if side is None:
+        return {"input_ids": tokens}
+    mask = torch.ones_like(tokens)
+    mask[1, slice(None, 4) if side == "left" else slice(-4, None)] = 0
+    return {"input_ids": tokens.masked_fill(mask == 0, 1), "attention_mask": mask}
+
+
+def _dense(
+    module: Any, query: Any, key: Any, value: Any, attention_mask: Any, scaling: Any = None, **kwargs: Any
+) -> tuple[torch.Tensor, None]:
+    """Entmax of an n×n matrix in float64, under the additive mask that eager attention gets."""
+    group = query.shape[1] // key.shape[1]
+    key, value = (tensor.double().repeat_interleave(group, 1) for tensor in (key, value))
+    scores = (query.double() @ key.mT) * (scaling or query.shape[-1] ** -0.5)
+    if attention_mask is not None:
+        scores = scores + attention_mask[..., : key.shape[2]].double()
+    alpha = getattr(module.config, "splashgen_alpha", 1.5)
+    out = reference.entmax(scores, alpha) @ value
+    return out.transpose(1, 2).to(query.dtype).contiguous(), None
+
+
+AttentionInterface.register("dense_entmax", _dense)
+AttentionMaskInterface.register("dense_entmax", eager_mask)
