@@ -11,8 +11,18 @@ from splashgen._version import __version__
 if TYPE_CHECKING:
     from splashgen.dispatch import table_digest
     from splashgen.functional import attention, attention_varlen, entmax, entmax15, sparsemax
+    from splashgen.warming import warmup
 
-__all__ = ["__version__", "attention", "attention_varlen", "entmax", "entmax15", "sparsemax", "table_digest"]
+__all__ = [
+    "__version__",
+    "attention",
+    "attention_varlen",
+    "entmax",
+    "entmax15",
+    "sparsemax",
+    "table_digest",
+    "warmup",
+]
 
 _HOMES = {
     "attention": "splashgen.functional",
@@ -21,6 +31,7 @@ _HOMES = {
     "entmax15": "splashgen.functional",
     "sparsemax": "splashgen.functional",
     "table_digest": "splashgen.dispatch",
+    "warmup": "splashgen.warming",
 }
 
 

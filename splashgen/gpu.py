@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["CPU", "KNOWN_GPUS", "Gpu", "detect", "slug_of"]
+__all__ = ["CPU", "KNOWN_GPUS", "Gpu", "detect", "named", "slug_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +114,19 @@ def detect(device: "torch.device | str | None" = None) -> Gpu:
         facts.total_memory,
     )
     return replace(gpu, warp_size=getattr(facts, "warp_size", 32))
+
+
+def named(name: str) -> Gpu:
+    """The device of that slug, which need not be here; `auto` is the one that is.
+
+    Raises
+    ------
+    ValueError
+        If splashgen does not know it.
+    """
+    if name == "auto":
+        return detect()
+    known = {**KNOWN_GPUS, CPU.slug: CPU}
+    if name not in known:
+        raise ValueError(f"gpu is {name!r}, but must be auto or one of {', '.join(known)}.")
+    return known[name]

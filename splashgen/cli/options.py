@@ -72,7 +72,12 @@ class Choice:
 
     def device(self) -> "Gpu":
         """The device that `--gpu` names; `ValueError` if it is none that splashgen knows."""
-        return _device(self.gpu)
+        from splashgen.gpu import named
+
+        try:
+            return named(self.gpu)
+        except ValueError as error:
+            raise ValueError(f"--{error}") from None
 
     def problem(self, device: "Gpu") -> "Problem":
         """The problem on that device.
@@ -152,17 +157,6 @@ def chosen(*values: Any) -> tuple["Problem", "Config", "Gpu"]:
     device = choice.device()
     problem = choice.problem(device)
     return problem, lookup(problem, device).config, device
-
-
-def _device(name: str) -> "Gpu":
-    from splashgen.gpu import CPU, KNOWN_GPUS, detect
-
-    if name == "auto":
-        return detect()
-    known = {**KNOWN_GPUS, "cpu": CPU}
-    if name not in known:
-        raise ValueError(f"--gpu is {name!r}, but must be auto or one of {', '.join(known)}.")
-    return known[name]
 
 
 def _alpha_class(text: str) -> "AlphaClass":
