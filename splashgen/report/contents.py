@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import optuna
 
+from splashgen.gpu import KNOWN_GPUS
 from splashgen.report.coverage import Coverage, coverage
 from splashgen.report.histories import History, read_histories
+from splashgen.report.theme import ReportError
 from splashgen.store import Provenance, current
 from splashgen.store.tables import Table, tables
 from splashgen.tune.noise import geometric_mean
@@ -54,13 +56,24 @@ def collect(storage: optuna.storages.BaseStorage | None, gpu: str | None = None)
         Where the studies lie; None if nothing was tuned yet.
     gpu : str, optional
         The slug of the only chip that is wanted.
+
+    Raises
+    ------
+    ReportError
+        If nothing is known of that chip.
     """
     histories, foreign = read_histories(storage, gpu) if storage is not None else ([], [])
+    covered = coverage(gpu)
+    if not histories and not covered:
+        raise ReportError(
+            f"--gpu is {gpu!r}, but there is no study and no tuned config for it; "
+            f"known are {', '.join(KNOWN_GPUS)} and cpu."
+        )
     now = datetime.datetime.now(datetime.UTC)
     return Contents(
         histories=tuple(sorted(histories, key=lambda one: (one.gpu.slug, str(one.problem)))),
         foreign=tuple(foreign),
-        coverage=tuple(coverage(gpu)),
+        coverage=tuple(covered),
         tables=tuple(table for table in tables() if gpu in (None, table.slug)),
         made=f"{now:%Y-%m-%d %H:%M} UTC",
         here=current(),

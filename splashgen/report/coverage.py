@@ -15,7 +15,7 @@ MEANINGS = {
     "measured": "timed and checked on the chip",
     "transferred": "checked on the chip, timed on another",
     "planned": "compiled for the chip and ranked by a model, never run on it",
-    "changed": "its kernel's code has changed since: not used until `splashgen verify` passes it",
+    "changed": "its kernel's code has changed since: not used until splashgen verify passes it",
     "none": "nothing of its own: a relative answers, or the default",
 }
 """The states of a problem on a chip, best first."""
@@ -46,9 +46,8 @@ def coverage(gpu: str | None = None) -> list[Coverage]:
         The slug of the only chip that is wanted.
     """
     found = _states()
-    known = {**KNOWN_GPUS, CPU.slug: CPU}
-    strangers = sorted({slug for _, slug in found} - known.keys())
-    groups = ((tuple(KNOWN_GPUS) + tuple(strangers), KNOWN_GPUS["h100"]), ((CPU.slug,), CPU))
+    strangers = sorted({slug for _, slug in found} - KNOWN_GPUS.keys() - {CPU.slug})
+    groups = (((*KNOWN_GPUS, *strangers), KNOWN_GPUS["h100"]), ((CPU.slug,), CPU))
     covered = []
     for slugs, device in groups:
         chips = tuple(slug for slug in slugs if gpu in (None, slug))

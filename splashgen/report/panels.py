@@ -22,6 +22,7 @@ def _by_trial(axes: Any, history: History) -> None:
     steps = convergence(history)
     _best(axes, history, lambda one: one.number, [(number, best) for number, _, best in steps])
     axes.set(xlabel="candidate", ylabel="ms", title="Best so far, by candidate")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     _legend(axes)
 
 
@@ -40,26 +41,23 @@ def _best(
 ) -> None:
     """The staircase over the cloud of timed candidates; what is off the top or was rejected stands there."""
     top = _ceiling(history)
-    for candidate in history.correct:
-        high = candidate.outcome.median > top
-        axes.plot(
-            place(candidate),
-            min(candidate.outcome.median, top),
-            "^" if high else "o",
-            color=COLORS["point"],
-            markersize=3.5,
-            markeredgewidth=0,
-        )
-    lost = [place(candidate) for candidate in history.rejected]
-    axes.plot(lost, [top] * len(lost), "x", color=COLORS["loss"], markersize=4)
+    cloud = [(place(one), one.outcome.median) for one in history.correct]
+    _dots(axes, [(x, y) for x, y in cloud if y <= top], "o")
+    _dots(axes, [(x, top) for x, y in cloud if y > top], "^")
     if steps:
         xs, ys = zip(*steps, strict=True)
         axes.step(xs, ys, where="post", color=COLORS["best"], linewidth=1.8, label="best so far")
     _mark(axes, history, place, lambda one: one.outcome.median, top)
-    if lost:
-        axes.plot([], [], "x", color=COLORS["loss"], markersize=4, label="rejected")
+    if lost := [place(candidate) for candidate in history.rejected]:
+        axes.plot(lost, [top] * len(lost), "x", color=COLORS["loss"], markersize=4, label="rejected")
     _fit(axes, top, [one.outcome.median for one in history.correct])
     axes.set_xlim(left=0)
+
+
+def _dots(axes: Any, points: Sequence[tuple[float, float | None]], marker: str) -> None:
+    """Candidates among many; an arrow stands for one that lies further out."""
+    style = {"color": COLORS["point"], "markersize": 3.5, "markeredgewidth": 0, "linestyle": "none"}
+    axes.plot([x for x, _ in points], [y for _, y in points], marker, **style)
 
 
 def _mark(
@@ -93,7 +91,7 @@ def _ceiling(history: History) -> float:
     """Where a time axis ends: twice the best, and not below the default; the slowest would press all flat."""
     times = [one.outcome.median for one in history.correct]
     default = [one.outcome.median for one in history.correct if one.config == history.default]
-    return min(max(times), max(2.0 * min(times), *default)) if times else 1.0
+    return min(max(times), max([2.0 * min(times), *default])) if times else 1.0
 
 
 def _fit(axes: Any, top: float, times: Sequence[float]) -> None:
@@ -119,12 +117,9 @@ def _legend(axes: Any) -> None:
 def _accuracy(axes: Any, history: History) -> None:
     timed = [one for one in history.correct if one.closeness is not None]
     right = _ceiling(history)
-    for one in timed:
-        far = one.outcome.median > right
-        x = min(one.outcome.median, right)
-        axes.plot(
-            x, one.closeness, ">" if far else "o", color=COLORS["point"], markersize=3.5, markeredgewidth=0
-        )
+    cloud = [(one.outcome.median, one.closeness) for one in timed]
+    _dots(axes, [(x, y) for x, y in cloud if x <= right], "o")
+    _dots(axes, [(right, y) for x, y in cloud if x > right], ">")
     best = [one for one in frontier(timed) if one.outcome.median <= right]
     if best:
         axes.step(

@@ -77,10 +77,12 @@ def _coverage(covered: Coverage) -> Any:
     rows, columns = len(covered.problems), len(covered.chips)
     figure = Figure(figsize=(4.6 + 0.55 * columns, 1.2 + 0.24 * rows), layout="constrained")
     axes = figure.add_subplot()
-    for row, problem in enumerate(covered.problems):
-        for column, chip in enumerate(covered.chips):
-            shade = COLORS[_SHADES[covered.states[problem, chip]]]
-            axes.scatter(column, row, s=70, marker="s", color=shade, linewidths=0)
+    cells = [(column, row) for row in range(rows) for column in range(columns)]
+    shades = [
+        COLORS[_SHADES[covered.states[covered.problems[row], covered.chips[column]]]] for column, row in cells
+    ]
+    xs, ys = zip(*cells, strict=True)
+    axes.scatter(xs, ys, s=70, marker="s", color=shades, linewidths=0)
     axes.set_xticks(range(columns), covered.chips, fontsize=8)
     axes.set_yticks(range(rows), [str(problem) for problem in covered.problems], fontsize=7)
     axes.set(xlim=(-0.6, columns - 0.4), ylim=(rows - 0.4, -0.6))

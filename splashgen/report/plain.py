@@ -1,5 +1,6 @@
 """The report as plain values for JSON."""
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +13,23 @@ __all__ = ["as_json"]
 
 
 def as_json(contents: Contents) -> dict[str, Any]:
-    """Everything that the page shows, and every candidate; times are in milliseconds and seconds."""
+    """Everything that the page shows, and every candidate; times are in milliseconds and seconds.
+
+    JSON has no NaN and no infinity: an error that is one becomes null, beside the reason that names it.
+    """
+    plain: dict[str, Any] = _finite(_all(contents))
+    return plain
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _all(contents: Contents) -> dict[str, Any]:
     return {
         "made": contents.made,
         "made_with": asdict(contents.here),

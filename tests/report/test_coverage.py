@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+from splashgen.report.coverage import coverage
+from splashgen.resources import shipped_folder
+from splashgen.store.tables import tables
+
+
+@pytest.fixture(autouse=True)
+def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SPLASHGEN_CONFIG_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_every_entry_that_a_preset_wants_is_counted_on_its_chip() -> None:
+    (covered,) = coverage("h100")
+    assert covered.chips == ("h100",)
+    shipped = next(table.file for table in tables() if table.slug == "h100")
+    assert shipped is not None
+    wanted = [entry for entry in shipped.entries if entry.problem in covered.problems]
+    assert wanted
+    assert len(covered.problems) - covered.counts("h100")["none"] == len({entry.problem for entry in wanted})
+
+
+def test_planned_and_changed_entries_are_told_from_measured_ones(user: Path) -> None:
+    text = (Path(shipped_folder("tuned_configs")) / "h100.yaml").read_text()
+    assert not coverage("newchip"), "a chip that nobody knows has no column"
+    file = user / "newchip.yaml"
+    file.write_text(text.replace("status: measured", "status: planned"))
+    (planned,) = coverage("newchip")
+    assert planned.counts("newchip")["planned"] > 0 and planned.counts("newchip")["measured"] == 0
+    lines = [f"  code_hash: {'f' * 16}" if "code_hash:" in line else line for line in text.splitlines()]
+    file.write_text("\n".join(lines))
+    (changed,) = coverage("newchip")
+    assert changed.counts("newchip")["changed"] == planned.counts("newchip")["planned"]
+
+
+def test_a_cpu_has_problems_of_its_own() -> None:
+    (covered,) = coverage("cpu")
+    assert covered.chips == ("cpu",)
+    assert {problem.dtype.value for problem in covered.problems} == {"float32"}
