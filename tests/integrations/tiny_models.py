@@ -1,11 +1,14 @@
 """Models of each architecture, small enough for the CPU, and dense entmax attention to judge them by."""
 
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import pytest
 import torch
 import transformers
-from transformers import AttentionInterface, AutoModel
-from transformers.masking_utils import AttentionMaskInterface, eager_mask
+from transformers import AutoModel
 
 import splashgen.integrations.transformers  # noqa: F401
 from splashgen import reference
@@ -56,19 +59,18 @@ def batch(side: str | None = None, length: int = 12) -> dict[str, torch.Tensor]:
     return {"input_ids": tokens.masked_fill(mask == 0, 1), "attention_mask": mask}
 
 
-def _dense(
-    module: Any, query: Any, key: Any, value: Any, attention_mask: Any, scaling: Any = None, **kwargs: Any
-) -> tuple[torch.Tensor, None]:
-    """Entmax of an n×n matrix in float64, under the additive mask that eager attention gets."""
-    group = query.shape[1] // key.shape[1]
-    key, value = (tensor.double().repeat_interleave(group, 1) for tensor in (key, value))
-    scores = (query.double() @ key.mT) * (scaling or query.shape[-1] ** -0.5)
-    if attention_mask is not None:
-        scores = scores + attention_mask[..., : key.shape[2]].double()
-    alpha = getattr(module.config, "splashgen_alpha", 1.5)
-    out = reference.entmax(scores, alpha) @ value
-    return out.transpose(1, 2).to(query.dtype).contiguous(), None
+@contextlib.contextmanager
+def softmax_is_entmax(alphas: Sequence[float | torch.Tensor] = (1.5,)) -> Iterator[None]:
+    """Eager attention computes dense entmax in float64; its n-th call takes the n-th α, and so on in turn."""
+    turn = itertools.cycle(alphas)
 
+    def entmax(scores: torch.Tensor, dim: int = -1, dtype: torch.dtype | None = None) -> torch.Tensor:
+        assert dim == -1
+        alpha = next(turn)
+        if isinstance(alpha, torch.Tensor):
+            alpha = alpha.double().reshape(-1, 1, 1)
+        return reference.entmax(scores.double(), alpha).to(dtype or scores.dtype)
 
-AttentionInterface.register("dense_entmax", _dense)
-AttentionMaskInterface.register("dense_entmax", eager_mask)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.functional, "softmax", entmax)
+        yield

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 import splashgen
 from splashgen.integrations.transformers.alpha import alpha_of, is_softmax_layer
-from splashgen.integrations.transformers.older import asked_for_weights
+from splashgen.integrations.transformers.older import asked_for_weights, settled
 from splashgen.integrations.transformers.refusals import refuse
 from splashgen.integrations.transformers.softmax import softmax_attention
 
@@ -57,6 +57,7 @@ def attend(
     """
     softmax = is_softmax_layer(module, sliding_window)
     refuse(module, attention_mask, 0.0 if softmax else dropout, asked_for_weights(), kwargs)
+    scaling, is_causal = settled(module, scaling, is_causal)
     if kwargs.get("cu_seq_lens_q") is not None:
         return _packed(module, query, key, value, scaling, is_causal, sliding_window, kwargs), None
     key, value, options = arguments(

@@ -1,4 +1,4 @@
-"""What Transformers before 5.17 does in another way."""
+"""What Transformers before 5.17 did in another way."""
 
 import contextlib
 import importlib.util
@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor, nn
 
 import splashgen
@@ -13,7 +14,7 @@ from splashgen.integrations.transformers.alpha import alpha_of, is_softmax_layer
 from splashgen.integrations.transformers.refusals import refuse
 from splashgen.integrations.transformers.softmax import softmax_attention
 
-__all__ = ["asked_for_weights", "register"]
+__all__ = ["asked_for_weights", "register", "settled"]
 
 _COLLECTS = importlib.util.find_spec("transformers.utils.output_capturing") is not None
 
@@ -28,22 +29,50 @@ def asked_for_weights() -> bool:
     return bool(sys._getframe(2).f_locals.get("output_attentions"))
 
 
+def settled(
+    module: nn.Module, scaling: float | None, is_causal: bool | None
+) -> tuple[float | None, bool | None]:
+    """The scale of the scores and whether the mask is causal, which older GPT-2 does not tell as others do."""
+    if not hasattr(module, "is_cross_attention") or hasattr(module, "scaling"):
+        return scaling, is_causal
+    # Its `is_causal` argument is False under any mask, and its options on the scale are for eager alone.
+    module_: Any = module
+    scale = module_.head_dim**-0.5 if module_.scale_attn_weights else 1.0
+    if module_.scale_attn_by_inverse_layer_idx:
+        scale /= module_.layer_idx + 1
+    return scale, not module_.is_cross_attention
+
+
 def register(name: str) -> None:
-    """ModernBERT had a table of attention functions of its own before it used the common one."""
+    """Enter a function, or a refusal, where a model had a table of its own before it used the common one."""
     with contextlib.suppress(ImportError):
         from transformers.models.modernbert.modeling_modernbert import MODERNBERT_ATTENTION_FUNCTION
 
         MODERNBERT_ATTENTION_FUNCTION[name] = _attend_modernbert
+    with contextlib.suppress(ImportError):
+        from transformers.models.bert.modeling_bert import BERT_SELF_ATTENTION_CLASSES
+        from transformers.models.roberta.modeling_roberta import ROBERTA_SELF_ATTENTION_CLASSES
+
+        BERT_SELF_ATTENTION_CLASSES[name] = ROBERTA_SELF_ATTENTION_CLASSES[name] = _refuse_bert
+
+
+def _refuse_bert(config: Any, **kwargs: Any) -> nn.Module:
+    raise NotImplementedError(
+        f"{config.model_type} takes attention functions from Transformers 5.0 on, but {transformers.__version__} "
+        "is installed; `pip install -U transformers` brings a newer one. GPT-2, Llama, Qwen and ModernBERT "
+        "work with this one."
+    )
 
 
 def _attend_modernbert(
-    module: nn.Module,
+    module: Any,
     qkv: Tensor,
     attention_mask: Tensor,
-    position_ids: Tensor | None,
     local_attention: tuple[int, int],
     bs: int,
     dim: int,
+    position_ids: Tensor | None = None,
+    position_embeddings: tuple[Tensor, Tensor] | None = None,
     output_attentions: bool = False,
     **kwargs: Any,
 ) -> tuple[Tensor]:
@@ -58,7 +87,9 @@ def _attend_modernbert(
     softmax = is_softmax_layer(module, local)
     refuse(module, None, 0.0 if softmax else dropout, output_attentions, {})
     query, key, value = qkv.transpose(3, 1).unbind(dim=2)
-    query, key = apply_rotary_pos_emb(query, key, *module.rotary_emb(qkv, position_ids=position_ids))
+    if position_embeddings is None:
+        position_embeddings = module.rotary_emb(qkv, position_ids=position_ids)
+    query, key = apply_rotary_pos_emb(query, key, *position_embeddings)
     padding = attention_mask[:, 0, 0] == 0
     options: dict[str, Any] = {
         "scale": None,

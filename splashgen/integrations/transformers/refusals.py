@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 __all__ = ["refuse"]
 
+_collector: Any = None
 with contextlib.suppress(ImportError):
-    from transformers.utils.output_capturing import _active_collector
+    from transformers.utils.output_capturing import _active_collector as _collector
 
 _DROPOUTS = ("attn_pdrop", "attention_probs_dropout_prob", "attention_dropout")
 
@@ -86,5 +87,5 @@ def _wants_weights(module: nn.Module, kwargs: dict[str, Any]) -> bool:
     if kwargs.get("output_attentions") or getattr(config, "output_attentions", False):
         return True
     # Newer models take the argument out before it comes here, and collect what their modules return.
-    collected = _active_collector.get() if "_active_collector" in globals() else None
+    collected = None if _collector is None else _collector.get()
     return collected is not None and "attentions" in collected
