@@ -1,131 +1,132 @@
-"""`Journal`: an Optuna study on disk that remembers every candidate of a problem, whatever ends the tuner."""
+"""`Journal`: an Optuna study that remembers every candidate of a problem, whatever ends its workers."""
 
-import json
-import os
-import warnings
+import contextlib
 import zlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import optuna
-import platformdirs
-import sqlalchemy.event
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from splashgen.config import Config
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.space import Space
+from splashgen.tune.limits import Limits
+from splashgen.tune.mutex import MutexLost
 from splashgen.tune.outcome import Outcome
-from splashgen.tune.versions import versions
+from splashgen.tune.records import CLAIM, DROPPED, Claim, News, Record, Ticket, ending, facts_of, record_of
+from splashgen.tune.recovery import Recovery
+from splashgen.tune.sampler import sampler
+from splashgen.tune.storage import Storage, open_storage, state_folder
+from splashgen.tune.studies import ABOUT, FINISHED, describe, study_named
 
-__all__ = ["Journal", "Record", "Ticket", "open_storage", "state_folder"]
+__all__ = ["Journal", "News", "Record", "Ticket", "open_storage", "state_folder"]
 
-
-def state_folder() -> Path:
-    """Where studies lie: `SPLASHGEN_STATE_DIR`, else the user's data folder."""
-    chosen = os.environ.get("SPLASHGEN_STATE_DIR")
-    return Path(chosen) if chosen else Path(platformdirs.user_data_dir("splashgen"))
-
-
-def open_storage(folder: Path) -> optuna.storages.RDBStorage:
-    """The SQLite file with all studies of this machine; `optuna-dashboard` opens it as well."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    folder.mkdir(parents=True, exist_ok=True)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'studies.db'}")
-    sqlalchemy.event.listen(storage.engine, "connect", _without_waiting)
-    storage.engine.dispose()  # connections made before do not know
-    return storage
-
-
-def _without_waiting(connection: Any, record: Any) -> None:
-    """A trial is a dozen commits. With a write-ahead log none waits for the disk; a kill still loses none.
-
-    Only a power cut may lose the last trials; it cannot damage the file.
-    """
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """A candidate that was handed out and whose result is awaited."""
-
-    number: int
-    config: Config
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A candidate with what became of it."""
-
-    config: Config
-    code_hash: str
-    outcome: Outcome
-    seconds: float
-    """Of the search that it took."""
-    free: bool
-    """It cost no evaluation: a constraint ruled it out, or its code was known already."""
+_ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+_CLOSING_SECONDS = 3600.0
+"""After which whoever looks for the winner is taken for dead, should its connection outlive it."""
 
 
 class Journal:
-    """The study of one problem on one GPU.
+    """The study of one problem on one kind of GPU, as one of its workers sees it.
 
-    Only the tuner that holds the GPU's lock writes to it, so a trial that is still running when the journal
-    is opened was in flight when its tuner died: it is given up.
+    Workers take turns at handing out candidates; a candidate is claimed before the turn ends, so no two are
+    at the same one. A claim whose worker died is failed and queued again, and what its worker may still tell
+    is refused: each candidate ends once.
 
     Parameters
     ----------
-    storage : optuna.storages.BaseStorage
+    storage : Storage
         Where the study lies.
     again : bool
         Start a new study although there is a finished one, which is kept.
+    limits : Limits, optional
+        For workers that join.
+    worker : str
+        Who works here. Only one of a name lives at a time, so what the name has claimed when the journal is
+        opened was in flight when its predecessor died.
     """
 
     def __init__(
         self,
-        storage: optuna.storages.BaseStorage,
+        storage: Storage,
         problem: Problem,
         gpu: Gpu,
         space: Space,
         again: bool = False,
+        *,
+        limits: Limits | None = None,
+        worker: str = "",
     ) -> None:
-        self._space = space
+        self._storage, self._space, self._worker = storage, space, worker
         self._distributions: dict[str, optuna.distributions.BaseDistribution] = {
             name: optuna.distributions.CategoricalDistribution(list(values))
             for name, values in space.choices.items()
         }
-        self.name = _latest(
-            storage, f"{gpu.slug} | {problem.bucketed()} | {space.digest} | {versions()}", again
-        )
+        self.name = study_named(storage, problem, gpu, space, again)
         self._study = optuna.create_study(
-            storage=storage, study_name=self.name, direction="minimize", load_if_exists=True
+            storage=storage.optuna, study_name=self.name, direction="minimize", load_if_exists=True
         )
-        about = {"problem": problem.bucketed().as_dict(), "gpu": asdict(gpu), "family": space.family}
-        about["versions"] = versions()
-        self._study.set_user_attr("about", about)  # for readers: a report, a dashboard
-        trials = self._study.get_trials(deepcopy=False)
-        for trial in trials:
-            if trial.state is TrialState.RUNNING:
-                self._study.tell(trial.number, state=TrialState.FAIL)
-        self._study.sampler = _sampler(zlib.crc32(self.name.encode()) + len(trials))
+        if limits is not None or ABOUT not in self._study.user_attrs:
+            self._study.set_user_attr(ABOUT, describe(problem, gpu, space, limits or Limits()))
+        self._study.sampler = sampler(zlib.crc32((self.name + worker).encode()) + len(self._trials()))
+        self._turn = storage.mutex(f"{self.name} | turn")
         self._running: dict[int, optuna.Trial] = {}
+        self._seen: dict[int, TrialState] = {}
+        """Trials that are our own or that `News` has told of: RUNNING, or anything else once they ended."""
+        self._recovery = Recovery(self._study, storage, worker)
+        with contextlib.suppress(MutexLost), self._held():
+            self._recover()
 
     @property
     def finished(self) -> Mapping[str, Any] | None:
         """What `finish` was told, or None while the study goes on."""
-        return self._study.user_attrs.get("finished")
+        return self._study.user_attrs.get(FINISHED)
 
     def finish(self, result: Mapping[str, Any]) -> None:
-        """Close the study: the problem is done."""
-        self._study.set_user_attr("finished", dict(result))
+        """Close the study: the problem is done. The first word is the last."""
+        with contextlib.suppress(MutexLost), self._held():
+            if self.finished is None:
+                self._study.set_user_attr(FINISHED, dict(result))
 
     def records(self) -> list[Record]:
         """Every candidate whose end is known, in the order in which they were handed out."""
-        trials = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        return [self._record(trial) for trial in trials]
+        return [record_of(self._space.family, trial) for trial in self._trials() if trial.state in _ENDED]
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[News]:
+        """While it lasts, nobody else hands out candidates of this study; the value is what the others did.
+
+        Raises
+        ------
+        MutexLost
+            On leaving, if somebody else may have had a turn meanwhile: drop the ticket of this turn.
+        """
+        with self._held():
+            self._recover()
+            yield self._news()
+
+    @contextlib.contextmanager
+    def closing(self) -> Iterator[bool]:
+        """Hold the right to find the winner; the value is False if another worker has it."""
+        lock = self._storage.mutex(f"{self.name} | shoot-out")
+        with contextlib.suppress(MutexLost), contextlib.ExitStack() as stack:
+            yield self._storage.patience(
+                lambda: stack.enter_context(lock(wait=False, seconds=_CLOSING_SECONDS))
+            )
+
+    @property
+    def others_busy(self) -> bool:
+        """Whether candidates are being evaluated by other workers."""
+        running = [trial for trial in self._trials() if trial.state is TrialState.RUNNING]
+        return any(trial.number not in self._running for trial in running)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a candidate is queued, which `propose` then returns: one that another worker lost."""
+        return any(trial.state is TrialState.WAITING for trial in self._trials())
 
     def propose(self) -> Ticket:
         """A candidate of Optuna's choice; it may break constraints or be known already."""
@@ -134,56 +135,90 @@ class Journal:
         return Ticket(trial.number, Config.of(self._space.family, trial.params))
 
     def take(self, config: Config) -> Ticket:
-        """Hand out this very candidate."""
+        """Hand out this very candidate, provided that none is waiting."""
         self._study.enqueue_trial(config.as_dict())
         return self.propose()
 
+    def claim(self, ticket: Ticket, code_hash: str) -> None:
+        """Tell all workers, within a turn, that this candidate is evaluated here.
+
+        Raises
+        ------
+        MutexLost
+            If another worker took the turn and the ticket meanwhile.
+        """
+        trial = self._running[ticket.number]
+        try:
+            trial.set_user_attr("worker", self._worker)
+            trial.set_user_attr(CLAIM, code_hash)
+        except UpdateFinishedTrialError as error:
+            raise MutexLost from error
+        self._seen[ticket.number] = TrialState.RUNNING
+        self._storage.heart.begin(trial._trial_id)
+
     def tell(
         self, ticket: Ticket, outcome: Outcome, code_hash: str, seconds: float = 0.0, free: bool = False
-    ) -> None:
-        """Write down what became of a candidate; from then on no kill can lose it."""
-        trial = self._running.pop(ticket.number)
-        trial.set_user_attr("status", outcome.status.value)
-        facts = {"outcome": outcome.as_dict(), "code_hash": code_hash, "seconds": seconds, "free": free}
-        # One attribute, written at once; as text, because NaN errors are no JSON to some databases.
-        trial.set_user_attr("evaluation", json.dumps(facts))
-        if outcome.ok:
-            self._study.tell(trial, outcome.median)
-        else:
-            self._study.tell(trial, state=TrialState.PRUNED)
+    ) -> bool:
+        """Write down what became of a candidate; from then on no kill can lose it.
+
+        Returns
+        -------
+        bool
+            False if this worker was taken for dead and the candidate over: the result does not count.
+        """
+        trial = self._end(ticket)
+        try:
+            for name, value in facts_of(outcome, code_hash, seconds, free).items():
+                trial.set_user_attr(name, value)
+            self._study.tell(trial, *ending(outcome))
+        except (UpdateFinishedTrialError, ValueError):  # Optuna's two ways to say that the trial has ended
+            if self._study.get_trials(deepcopy=False)[ticket.number].state not in _ENDED:
+                return False
+        self._seen[ticket.number] = TrialState.COMPLETE
+        return True
 
     def drop(self, ticket: Ticket) -> None:
         """Take a candidate back without a result."""
-        self._study.tell(self._running.pop(ticket.number), state=TrialState.FAIL)
+        trial = self._end(ticket)
+        with contextlib.suppress(UpdateFinishedTrialError, ValueError):  # others took it over before
+            trial.set_user_attr(DROPPED, True)
+            self._study.tell(trial, state=TrialState.FAIL)
+        self._seen[ticket.number] = TrialState.FAIL
 
-    def _record(self, trial: FrozenTrial) -> Record:
-        facts = json.loads(trial.user_attrs["evaluation"])
-        config = Config.of(self._space.family, trial.params)
-        outcome = Outcome.from_dict(facts["outcome"])
-        return Record(config, facts["code_hash"], outcome, facts["seconds"], facts["free"])
+    def _end(self, ticket: Ticket) -> optuna.Trial:
+        trial = self._running.pop(ticket.number)
+        self._storage.heart.end(trial._trial_id)
+        return trial
 
+    def _trials(self) -> list[FrozenTrial]:
+        trials: list[FrozenTrial] = self._study.get_trials(deepcopy=False)
+        return trials
 
-def _latest(storage: optuna.storages.BaseStorage, base: str, again: bool) -> str:
-    """The name of the newest study of this kind, or of the one after it."""
-    known = {summary.study_name: summary for summary in optuna.get_all_study_summaries(storage)}
-    number, name = 1, base
-    while (following := f"{base} | {number + 1}") in known:
-        number, name = number + 1, following
-    if again and name in known and "finished" in known[name].user_attrs:
-        return following
-    return name
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            self._storage.patience(lambda: stack.enter_context(self._turn()))
+            yield
 
+    def _recover(self) -> None:
+        self._recovery.run(self._trials(), self._running)
 
-def _sampler(seed: int) -> optuna.samplers.BaseSampler:
-    with warnings.catch_warnings():
-        # Experimental before Optuna 5 and deprecated since, for `Trial.set_constraint` instead.
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        warnings.simplefilter("ignore", FutureWarning)
-        return optuna.samplers.TPESampler(
-            multivariate=True, constant_liar=True, constraints_func=_violation, seed=seed % 2**32
-        )
+    def _news(self) -> News:
+        records, claims, freed = [], [], []
+        for trial in self._trials():
+            before = self._seen.get(trial.number)
+            if trial.state is before or (before is not None and before is not TrialState.RUNNING):
+                continue
+            if trial.state in _ENDED:
+                records.append(record_of(self._space.family, trial))
+            elif CLAIM in trial.user_attrs and trial.state is TrialState.RUNNING:
+                claims.append(self._claim(trial))
+            elif before is TrialState.RUNNING:
+                freed.append(self._claim(trial))
+            elif not trial.state.is_finished():
+                continue
+            self._seen[trial.number] = trial.state
+        return News(tuple(records), tuple(claims), tuple(freed))
 
-
-def _violation(trial: FrozenTrial) -> tuple[float]:
-    """Above 0 for candidates that cannot win, whatever the reason: the sampler turns away from them."""
-    return (0.0 if trial.user_attrs.get("status") == "ok" else 1.0,)
+    def _claim(self, trial: FrozenTrial) -> Claim:
+        return Claim(Config.of(self._space.family, trial.params), trial.user_attrs[CLAIM])

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +36,11 @@ class Process:
     The process is started on the first call and after every loss, with a session of its own: Ctrl-C reaches
     the tuner alone, which decides what to keep.
 
+    Parameters
+    ----------
+    environment : mapping, optional
+        Variables that it gets besides those of this process.
+
     Examples
     --------
     >>> import math
@@ -44,7 +49,8 @@ class Process:
     3.0
     """
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = dict(environment or {})
         self._child: subprocess.Popen[bytes] | None = None
         self._pipe: Connection[Any, Any] | None = None
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
@@ -72,6 +78,13 @@ class Process:
         if isinstance(answer, BaseException):
             raise answer
         return answer
+
+    def kill(self) -> None:
+        """End the process while another thread waits for its answer: there, the call raises `CallCrashed`."""
+        child = self._child
+        if child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End the process, with whatever it started."""
@@ -103,7 +116,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=self._stderr,
                 stderr=self._stderr,
-                env={**os.environ, "PYTHONPATH": _import_path()},
+                env={**os.environ, "PYTHONPATH": _import_path(), **self._environment},
                 start_new_session=True,
             )
             there.close()

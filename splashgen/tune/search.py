@@ -1,8 +1,10 @@
 """`Search`: which candidate comes next. All of a small space, otherwise what Optuna's TPE proposes."""
 
+import contextlib
 import itertools
 import random
 import zlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 from splashgen.config import Config
@@ -11,8 +13,10 @@ from splashgen.problem import Problem
 from splashgen.render import render
 from splashgen.space import Space
 from splashgen.tune.evaluate import rejected
-from splashgen.tune.journal import Journal, Ticket
+from splashgen.tune.journal import Journal
+from splashgen.tune.mutex import MutexLost
 from splashgen.tune.outcome import Outcome, Status
+from splashgen.tune.records import Claim, News, Record, Ticket
 
 __all__ = ["Search"]
 
@@ -51,28 +55,41 @@ class Search:
         trials: int | None,
     ) -> None:
         self._journal, self._space, self._problem, self._gpu = journal, space, problem, gpu
-        records = journal.records()
-        self._known = {record.config for record in records}
-        self._outcomes: dict[str, Outcome | None] = {
-            record.code_hash: record.outcome for record in records if not record.free
-        }
-        self.handed_out = sum(not record.free for record in records)
-        """Candidates that cost or will cost an evaluation."""
+        self._known: set[Config] = set()
+        self._outcomes: dict[str, Outcome | None] = {}
+        self.handed_out = 0
+        """Candidates that cost or will cost an evaluation, those of other workers included."""
+        self.records: list[Record] = []
+        """Evaluated candidates, in the order in which this worker learned of them."""
         few = list(itertools.islice(space.feasible(problem, gpu), (trials or _EXHAUSTIVE) + 1))
         self.exhaustive = len(few) <= (trials or _EXHAUSTIVE)
         """Whether every feasible point is tried."""
         self.trials = len(few) if self.exhaustive else trials
         """How many candidates will be evaluated at most; None if there is no limit."""
         self._rest = self._shuffled()
+        self._given_back: deque[Config] = deque()
         self._first = iter([config for config in dict.fromkeys(first) if self._belongs(config)])
         self._fruitless = self._droughts = self._ration = 0
         self._chance = random.Random(zlib.crc32(journal.name.encode()))
         self._best: tuple[float, Config] | None = None
-        for record in records:
-            self._consider(record.config, record.outcome)
+        with contextlib.suppress(MutexLost), journal.turn() as news:
+            self._learn(news)
 
     def next(self) -> Ticket | None:
-        """The next candidate to evaluate, or None when there are no more."""
+        """The next candidate to evaluate, or None when there are no more: none is handed to two workers."""
+        while True:
+            ticket: Ticket | None = None
+            try:
+                with self._journal.turn() as news:
+                    self._learn(news)
+                    ticket = self._next()
+            except MutexLost:  # another worker may have been handed the same
+                if ticket is not None:
+                    self.drop(ticket)
+            else:
+                return ticket
+
+    def _next(self) -> Ticket | None:
         while self.trials is None or self.handed_out < self.trials:
             ticket = self._proposal()
             if ticket is None:
@@ -80,25 +97,66 @@ class Search:
             code_hash = self._admitted(ticket)
             if code_hash is not None:
                 self._fruitless = 0
+                self._journal.claim(ticket, code_hash)
                 self._outcomes[code_hash] = None
                 self.handed_out += 1
                 return ticket
             self._fruitless += 1
         return None
 
-    def tell(self, ticket: Ticket, outcome: Outcome, seconds: float) -> None:
-        """Write down the result of a candidate that `next` returned."""
+    def tell(self, ticket: Ticket, outcome: Outcome, seconds: float) -> bool:
+        """Write down the result of a candidate that `next` returned; False if it does not count.
+
+        It does not if this worker was taken for dead and another one has the candidate now.
+        """
         code_hash = render(self._problem, ticket.config).hash
-        self._outcomes[code_hash] = outcome
-        self._consider(ticket.config, outcome)
-        self._journal.tell(ticket, outcome, code_hash, seconds)
+        counts = self._journal.tell(ticket, outcome, code_hash, seconds)
+        if counts:
+            self._note(Record(ticket.config, code_hash, outcome, seconds, free=False))
+        return counts
 
     def drop(self, ticket: Ticket) -> None:
         """Take a candidate back that will not be evaluated."""
-        self.handed_out -= 1
+        self._free(Claim(ticket.config, render(self._problem, ticket.config).hash))
         self._journal.drop(ticket)
 
+    def others_busy(self) -> bool:
+        """Whether other workers are at candidates of this study."""
+        with contextlib.suppress(MutexLost), self._journal.turn() as news:
+            self._learn(news)
+            return self._journal.others_busy
+        return True
+
+    def _learn(self, news: News) -> None:
+        """Take over what other workers did."""
+        for claim in news.freed:
+            self._free(claim)
+        for claim in news.claims:
+            self._known.add(claim.config)
+            self.handed_out += claim.code_hash not in self._outcomes
+            self._outcomes.setdefault(claim.code_hash, None)
+        for record in news.records:
+            self._known.add(record.config)
+            if not record.free:
+                self.handed_out += record.code_hash not in self._outcomes
+                self._note(record)
+
+    def _note(self, record: Record) -> None:
+        self.records.append(record)
+        self._outcomes[record.code_hash] = record.outcome
+        self._consider(record.config, record.outcome)
+
+    def _free(self, claim: Claim) -> None:
+        """Forget a candidate that was begun and has no result."""
+        if self._outcomes.get(claim.code_hash, claim) is None:
+            del self._outcomes[claim.code_hash]
+            self.handed_out -= 1
+        self._known.discard(claim.config)
+        self._given_back.append(claim.config)
+
     def _proposal(self) -> Ticket | None:
+        if self._journal.waiting:
+            return self._journal.propose()
         for config in self._first:
             if config not in self._known:
                 return self._journal.take(config)
@@ -110,7 +168,7 @@ class Search:
             self._ration, self._fruitless = 2**self._droughts, 0
         if not self.exhaustive and self._ration == 0:
             return self._journal.propose()
-        for config in self._rest:
+        for config in itertools.chain(_emptied(self._given_back), self._rest):
             if config not in self._known:
                 self._ration -= 1
                 return self._journal.take(config)
@@ -175,3 +233,8 @@ class Search:
         points = list(self._space.feasible(self._problem, self._gpu))
         chance.shuffle(points)
         return iter(points)
+
+
+def _emptied(configs: "deque[Config]") -> Iterator[Config]:
+    while configs:
+        yield configs.popleft()

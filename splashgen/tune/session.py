@@ -18,12 +18,13 @@ from splashgen.tune.bench import Bench
 from splashgen.tune.confirm import Standing, confirm, winner
 from splashgen.tune.evaluate import Trial
 from splashgen.tune.events import Notify, ShootOutStarted, TrialEnded
-from splashgen.tune.journal import Journal, Record
+from splashgen.tune.journal import Journal
 from splashgen.tune.limits import Limits
 from splashgen.tune.noise import Interval
 from splashgen.tune.outcome import Outcome
 from splashgen.tune.pipeline import prepared
 from splashgen.tune.process import CallLost
+from splashgen.tune.records import Record, Ticket
 from splashgen.tune.search import Search
 
 __all__ = ["Session", "Verdict"]
@@ -39,7 +40,6 @@ class Verdict:
     entry: Entry | None
     reason: str
     counts: "Counter[str]"
-    interrupted: bool = False
 
 
 class Session:
@@ -76,7 +76,7 @@ class Session:
         first = [self._default, *([incumbent] if incumbent else []), *relatives]
         space = family.space.narrowed(problem, gpu)
         self._search = Search(journal, space, problem, gpu, first, limits.trials)
-        self._records: list[Record] = [record for record in journal.records() if not record.free]
+        self._records = self._search.records
 
     @property
     def trials(self) -> int | None:
@@ -88,48 +88,55 @@ class Session:
         """Candidates evaluated so far, earlier runs included."""
         return len(self._records)
 
-    def run(self) -> Verdict:
-        """Search, confirm, and make the entry; Ctrl-C ends the search and keeps what was found."""
-        interrupted = False
-        try:
-            reason = self._searched()
-        except KeyboardInterrupt:
-            interrupted, reason = True, "it was interrupted"
-        entry, objection = self._confirmed()
-        counts = Counter(record.outcome.status.value for record in self._records)
-        return Verdict(entry, objection or reason, counts, interrupted)
-
-    def _searched(self) -> str:
-        """Evaluate candidates until a limit is met, and say which."""
-        spent = sum(record.seconds for record in self._records)
+    def search(self) -> str:
+        """Evaluate candidates until a limit is met or there are no more, and say which."""
         with contextlib.closing(prepared(self._search, self._problem, self._gpu, self._pool)) as candidates:
             while True:
-                if (reason := self._met(spent)) is not None:
+                reason = self._met()
+                if reason is not None and not self._journal.waiting:
                     return reason
                 began = time.monotonic()
                 ticket, outcome = next(candidates, (None, None))
                 if ticket is None:
                     return "every candidate was tried" if self._search.exhaustive else "all trials were made"
-                if outcome is None:
-                    best = self._best_ms()
-                    trial = Trial(
-                        self._problem,
-                        ticket.config,
-                        self._gpu,
-                        ticket.number,
-                        self._limits.timing_seconds,
-                        best,
-                    )
-                    outcome = self._bench.trial(trial)
-                seconds = time.monotonic() - began
-                spent += seconds
-                self._search.tell(ticket, outcome, seconds)
-                self._records.append(Record(ticket.config, "", outcome, seconds, free=False))
-                self._report(ticket.config, outcome, spent)
+                outcome = outcome or self._evaluated(ticket)
+                if self._search.tell(ticket, outcome, time.monotonic() - began):
+                    self._report(ticket.config, outcome)
 
-    def _met(self, spent: float) -> str | None:
+    @property
+    def counts(self) -> "Counter[str]":
+        """Evaluated candidates by status."""
+        return Counter(record.outcome.status.value for record in self._records)
+
+    @property
+    def others_busy(self) -> bool:
+        """Whether other workers are still evaluating candidates; what dead ones were at is queued again."""
+        return self._search.others_busy()
+
+    def verdict(self, reason: str) -> Verdict:
+        """Confirm the best of what was found, and make the entry."""
+        entry, objection = self._confirmed()
+        return Verdict(entry, objection or reason, self.counts)
+
+    def _evaluated(self, ticket: Ticket) -> Outcome:
+        """What the bench says of a candidate, which is given back if the tuner is stopped meanwhile."""
+        seconds, ranked = self._limits.timing_seconds, self._ranked()
+        best = ranked[0].outcome.laps if ranked else ()
+        trial = Trial(self._problem, ticket.config, self._gpu, ticket.number, seconds, best)
+        try:
+            return self._bench.trial(trial)
+        except BaseException:
+            self._search.drop(ticket)
+            raise
+
+    @property
+    def _spent(self) -> float:
+        """Seconds of search, summed over the workers."""
+        return sum(record.seconds for record in self._records)
+
+    def _met(self) -> str | None:
         """The limit that is met, or None."""
-        if self._limits.seconds is not None and spent >= self._limits.seconds:
+        if self._limits.seconds is not None and self._spent >= self._limits.seconds:
             return f"{self._limits.seconds:.3g} s were spent"
         stall = self._limits.stall
         if stall is not None and not self._search.exhaustive and self._since_improvement() >= stall:
@@ -152,8 +159,8 @@ class Session:
         ranked = self._ranked()
         return ranked[0].outcome.median if ranked else None
 
-    def _report(self, config: Config, outcome: Outcome, spent: float) -> None:
-        trials, seconds = self._search.trials, self._limits.seconds
+    def _report(self, config: Config, outcome: Outcome) -> None:
+        trials, seconds, spent = self._search.trials, self._limits.seconds, self._spent
         estimates = [] if seconds is None else [max(seconds - spent, 0.0)]
         if trials is not None:
             estimates.append((trials - self.done) * spent / self.done)

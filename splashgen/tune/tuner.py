@@ -1,45 +1,26 @@
 """`tune`: problems in, stored winners out; whatever stops it, the same call goes on where it stopped."""
 
 import contextlib
-import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from splashgen.compile import CompilePool
 from splashgen.families import family_for
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
-from splashgen.store import Entry, save
-from splashgen.store.schema import EntryModel, plain_entry
 from splashgen.tune.bench import Bench, Tools
+from splashgen.tune.campaign import Campaign, Report, Task
+from splashgen.tune.crew import Crew
 from splashgen.tune.device import GpuBusyError, exclusive
-from splashgen.tune.events import Event, Notify, ProblemEnded, ProblemStarted
-from splashgen.tune.journal import Journal, open_storage, state_folder
+from splashgen.tune.events import Event, Notify, ProblemEnded
+from splashgen.tune.journal import Journal
 from splashgen.tune.limits import Limits
-from splashgen.tune.noise import geometric_mean
 from splashgen.tune.pipeline import compile_pool
-from splashgen.tune.session import Session
+from splashgen.tune.storage import Storage, open_storage
+from splashgen.tune.studies import NoOpenStudyError, open_studies
 from splashgen.tune.target import choose_gpu
-from splashgen.tune.warm import incumbent, relatives, stored
 
-__all__ = ["GpuBusyError", "Report", "tune"]
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a run of the tuner came to."""
-
-    ended: tuple[ProblemEnded, ...]
-    """In the order of the problems; those that an interruption left out are missing."""
-    interrupted: bool = False
-
-    @property
-    def speed_up(self) -> float | None:
-        """Geometric mean of default time / tuned time over the problems that have a winner."""
-        gains = [ended.speed_up for ended in self.ended if ended.speed_up is not None]
-        return geometric_mean(gains) if gains else None
+__all__ = ["GpuBusyError", "Report", "tune", "work"]
 
 
 def _silent(event: Event) -> None:
@@ -53,6 +34,7 @@ def tune(
     *,
     again: bool = False,
     folder: Path | None = None,
+    storage: str | Storage | None = None,
     notify: Notify = _silent,
     tools: Tools | None = None,
 ) -> Report:
@@ -73,6 +55,9 @@ def tune(
         Tune problems anew that an earlier run has finished; the stored winner is the one to beat.
     folder : Path, optional
         Where winners are stored; the user's config folder if left out.
+    storage : str or Storage, optional
+        Where the studies are kept: a URL, `sqlite:///...` or `postgresql://...`; a file in the user's data
+        folder if left out. With a URL or none, every further GPU of this kind that is visible gets a worker.
     notify : callable
         Is told every event.
     tools : Tools, optional
@@ -84,6 +69,8 @@ def tune(
         If no kernel family computes one of the problems on the device.
     GpuBusyError
         If another process tunes or verifies on the device.
+    StorageError
+        If the studies cannot be kept where they should be, or the database stayed away for too long.
 
     Examples
     --------
@@ -95,66 +82,75 @@ def tune(
     wanted = list(dict.fromkeys(problem.bucketed() for problem in problems))
     for problem in wanted:
         family_for(problem, gpu)  # what no family computes is refused before anything is touched
-    ended: list[ProblemEnded] = []
-    with exclusive(gpu), contextlib.ExitStack() as stack:
-        storage = open_storage(state_folder())
-        bench = stack.enter_context(Bench(tools or Tools(), limits.candidate_seconds))
-        pool: CompilePool | None = compile_pool(gpu, limits.candidate_seconds)
-        if pool is not None:
-            stack.enter_context(pool)
-        began = time.monotonic()
-        for place, problem in enumerate(wanted, 1):
-            space = family_for(problem, gpu).space.narrowed(problem, gpu)
-            journal = Journal(storage, problem, gpu, space, again)
-            if journal.finished is not None:
-                ended.append(_skipped(problem, gpu, journal, folder))
-                notify(ended[-1])
-                continue
-            own = limits.share(time.monotonic() - began, len(wanted) - place + 1)
-            clock = _Clock(began, place, len(wanted), own)
-            session = Session(
-                problem,
-                gpu,
-                own,
-                journal,
-                bench,
-                pool,
-                notify,
-                incumbent(problem, gpu, folder),
-                relatives(problem, gpu),
-                clock.left,
+    with exclusive(gpu) as worker, contextlib.ExitStack() as stack:
+        place = storage if isinstance(storage, Storage) else open_storage(storage)
+        # All of them before any is begun: others may join.
+        tasks = [_task(place, problem, gpu, again, limits, worker) for problem in wanted]
+        campaign = Campaign(tasks, gpu, *_equipment(stack, gpu, limits, tools), notify, folder)
+        if not isinstance(storage, Storage):
+            stack.enter_context(Crew(gpu, place.url, folder, tools))
+        return campaign.run()
+
+
+def work(
+    storage: str | Storage,
+    gpu: Gpu | None = None,
+    *,
+    folder: Path | None = None,
+    notify: Notify = _silent,
+    tools: Tools | None = None,
+) -> Report:
+    """Join the studies for this device that others began on a shared storage, until all of them are done.
+
+    Winners are stored on this machine as well.
+
+    Parameters
+    ----------
+    storage : str or Storage
+        The URL that the tuner was given.
+    gpu, folder, notify, tools
+        As for `tune`.
+
+    Raises
+    ------
+    NoOpenStudyError
+        If there is no study that this device, with these versions, can work on.
+    GpuBusyError, StorageError
+        As for `tune`.
+    """
+    gpu = gpu or choose_gpu()
+    with exclusive(gpu) as worker, contextlib.ExitStack() as stack:
+        place = storage if isinstance(storage, Storage) else open_storage(storage)
+        studies = open_studies(place, gpu)
+        if not studies:
+            raise NoOpenStudyError(
+                f"No study for {gpu.name} is open in this storage; begin one with: "
+                "splashgen tune --storage URL, and start workers while it runs."
             )
-            notify(ProblemStarted(problem, place, len(wanted), session.trials, session.done))
-            verdict = session.run()
-            path = save(gpu, [verdict.entry], folder) if verdict.entry else None
-            if verdict.entry and not verdict.interrupted:
-                journal.finish({"entry": plain_entry(verdict.entry), "reason": verdict.reason})
-            ended.append(ProblemEnded(problem, verdict.entry, path, verdict.reason, counts=verdict.counts))
-            notify(ended[-1])
-            if verdict.interrupted:
+        equipment = _equipment(stack, gpu, studies[0].limits, tools)
+        known: set[str] = set()
+        ended: list[ProblemEnded] = []
+        while studies:
+            known |= {study.name for study in studies}
+            tasks = [_task(place, study.problem, gpu, False, study.limits, worker) for study in studies]
+            report = Campaign(tasks, gpu, *equipment, notify, folder, joined=True).run()
+            ended += report.ended
+            if report.interrupted:
                 return Report(tuple(ended), interrupted=True)
-    return Report(tuple(ended))
+            # The tuner may have begun more since.
+            studies = [study for study in open_studies(place, gpu) if study.name not in known]
+        return Report(tuple(ended))
 
 
-def _skipped(problem: Problem, gpu: Gpu, journal: Journal, folder: Path | None) -> ProblemEnded:
-    """A problem that an earlier run finished; its winner is stored again where it is missing."""
-    assert journal.finished is not None
-    entry: Entry = EntryModel.model_validate(journal.finished["entry"]).build()
-    found = stored(problem, gpu, folder)
-    path = found[0] if found else save(gpu, [entry], folder)
-    return ProblemEnded(problem, entry, path, journal.finished["reason"], skipped=True, counts=Counter())
+def _task(storage: Storage, problem: Problem, gpu: Gpu, again: bool, limits: Limits, worker: str) -> Task:
+    space = family_for(problem, gpu).space.narrowed(problem, gpu)
+    return Task(problem, Journal(storage, problem, gpu, space, again, limits=limits, worker=worker), limits)
 
 
-@dataclass(frozen=True, slots=True)
-class _Clock:
-    """Estimates when all problems are done, from how long the earlier ones took."""
-
-    began: float
-    place: int
-    problems: int
-    limits: Limits
-
-    def left(self, seconds: float) -> float:
-        spent = time.monotonic() - self.began
-        each = (spent + seconds) / self.place + self.limits.shoot_out_seconds
-        return seconds + self.limits.shoot_out_seconds + (self.problems - self.place) * each
+def _equipment(
+    stack: contextlib.ExitStack, gpu: Gpu, limits: Limits, tools: Tools | None
+) -> tuple[Bench, CompilePool | None]:
+    """The processes that compile, judge and time; they end with the stack."""
+    bench = stack.enter_context(Bench(tools or Tools(), limits.candidate_seconds))
+    pool = compile_pool(gpu, limits.candidate_seconds)
+    return bench, pool if pool is None else stack.enter_context(pool)

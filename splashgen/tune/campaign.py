@@ -1,0 +1,188 @@
+"""`Campaign`: one worker on a list of problems, alone or beside others, until each has its winner."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from splashgen.compile import CompilePool
+from splashgen.gpu import Gpu
+from splashgen.problem import Problem
+from splashgen.store import Entry, save
+from splashgen.store.schema import EntryModel, plain_entry
+from splashgen.tune.bench import Bench
+from splashgen.tune.events import Notify, ProblemEnded, ProblemStarted
+from splashgen.tune.journal import Journal
+from splashgen.tune.limits import Limits
+from splashgen.tune.noise import geometric_mean
+from splashgen.tune.session import Session
+from splashgen.tune.warm import incumbent, relatives, stored
+
+__all__ = ["Campaign", "Report", "Task"]
+
+_POLL_SECONDS = 0.5
+"""Between two looks at what other workers have still in hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run of the tuner came to."""
+
+    ended: tuple[ProblemEnded, ...]
+    """In the order of the problems; those that an interruption left out are missing."""
+    interrupted: bool = False
+
+    @property
+    def speed_up(self) -> float | None:
+        """Geometric mean of default time / tuned time over the problems that have a winner."""
+        gains = [ended.speed_up for ended in self.ended if ended.speed_up is not None]
+        return geometric_mean(gains) if gains else None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A problem with its study."""
+
+    problem: Problem
+    journal: Journal
+    limits: Limits
+    """The budget of the problem, and with `total_seconds` of all."""
+
+
+class Campaign:
+    """Works on tasks in turn; where only others have something left to do, the next is taken up meanwhile.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        What to tune, in this order.
+    folder : Path, optional
+        Where winners are stored, also those that another worker found; the user's config folder if left out.
+    joined : bool
+        It helps a tuner, which will confirm what an interruption leaves.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        gpu: Gpu,
+        bench: Bench,
+        pool: CompilePool | None,
+        notify: Notify,
+        folder: Path | None,
+        joined: bool = False,
+    ) -> None:
+        self._tasks, self._gpu = tuple(tasks), gpu
+        self._bench, self._pool, self._notify = bench, pool, notify
+        self._folder, self._joined = folder, joined
+        self._began = time.monotonic()
+        self._sessions: dict[int, Session] = {}
+        self._ended: dict[int, ProblemEnded] = {}
+
+    def run(self) -> Report:
+        """Every problem to its end; Ctrl-C ends the search, confirms and stores the best so far."""
+        left, fruitless = deque(range(len(self._tasks))), 0
+        while left:
+            place = left.popleft()
+            try:
+                done = self._advance(place)
+            except KeyboardInterrupt:
+                if not self._joined and place in self._sessions:
+                    self._conclude(place, "it was interrupted", interrupted=True)
+                return self._report(interrupted=True)
+            if done:
+                fruitless = 0
+                continue
+            left.append(place)
+            fruitless += 1
+            if fruitless >= len(left):
+                time.sleep(_POLL_SECONDS)
+        return self._report()
+
+    def _report(self, interrupted: bool = False) -> Report:
+        return Report(tuple(self._ended[place] for place in sorted(self._ended)), interrupted)
+
+    def _advance(self, place: int) -> bool:
+        """Work on a problem; False if others are still at its last candidates or at its winner."""
+        journal = self._tasks[place].journal
+        if journal.finished is not None:
+            self._take_over(place)
+            return True
+        session = self._session(place)
+        reason = session.search()
+        if session.others_busy:
+            return False
+        with journal.closing() as ours:
+            if not ours:
+                return False
+            if journal.finished is None:
+                self._conclude(place, reason)
+                return True
+        self._take_over(place)
+        return True
+
+    def _session(self, place: int) -> Session:
+        if place not in self._sessions:
+            problem, number = self._tasks[place].problem, len(self._tasks)
+            limits = self._tasks[place].limits.share(time.monotonic() - self._began, number - place)
+            clock = _Clock(self._began, place + 1, number, limits)
+            session = self._sessions[place] = Session(
+                problem,
+                self._gpu,
+                limits,
+                self._tasks[place].journal,
+                self._bench,
+                self._pool,
+                self._notify,
+                incumbent(problem, self._gpu, self._folder),
+                relatives(problem, self._gpu),
+                clock.left,
+            )
+            self._notify(ProblemStarted(problem, place + 1, number, session.trials, session.done))
+        return self._sessions[place]
+
+    def _conclude(self, place: int, reason: str, interrupted: bool = False) -> None:
+        """Find the winner, store it, and only then close the study: a kill in between loses neither."""
+        task = self._tasks[place]
+        verdict = self._sessions[place].verdict(reason)
+        path = save(self._gpu, [verdict.entry], self._folder) if verdict.entry else None
+        if verdict.entry and not interrupted:
+            task.journal.finish({"entry": plain_entry(verdict.entry), "reason": verdict.reason})
+        self._end(
+            place, ProblemEnded(task.problem, verdict.entry, path, verdict.reason, counts=verdict.counts)
+        )
+
+    def _take_over(self, place: int) -> None:
+        """The winner that an earlier run or another worker found; it is stored where it is missing."""
+        task = self._tasks[place]
+        finished = task.journal.finished
+        assert finished is not None
+        entry: Entry = EntryModel.model_validate(finished["entry"]).build()
+        found = stored(task.problem, self._gpu, self._folder)
+        before = place not in self._sessions
+        if found is not None and (before or found[1].config == entry.config):
+            path = found[0]
+        else:
+            path = save(self._gpu, [entry], self._folder)
+        counts: Counter[str] = Counter() if before else self._sessions[place].counts
+        self._end(place, ProblemEnded(task.problem, entry, path, finished["reason"], before, counts))
+
+    def _end(self, place: int, ended: ProblemEnded) -> None:
+        self._ended[place] = ended
+        self._notify(ended)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """Estimates when all problems are done, from how long the earlier ones took."""
+
+    began: float
+    place: int
+    problems: int
+    limits: Limits
+
+    def left(self, seconds: float) -> float:
+        spent = time.monotonic() - self.began
+        each = (spent + seconds) / self.place + self.limits.shoot_out_seconds
+        return seconds + self.limits.shoot_out_seconds + (self.problems - self.place) * each
