@@ -44,6 +44,8 @@ class Case:
     """The forward alone, for timing; its result goes to `backward`."""
     backward: Callable[["Kernel", Inputs, Any], Any]
     """The backward alone, for timing."""
+    least_work: Callable[[Problem, Inputs], tuple[int, int]]
+    """Bytes to read and multiply-adds of matrix products that no exact kernel can do without."""
 
 
 def case_for(operation: Operation) -> Case:

@@ -149,6 +149,18 @@ def _run(kernel: Kernel, inputs: Inputs) -> Outputs:
     return {"out": result[0], **dict(zip(names, gradients, strict=True))}
 
 
+def _least_work(problem: Problem, inputs: Inputs) -> tuple[int, int]:
+    """Every input is read once a pass, and every visible score is computed; masks may leave few of them."""
+    q, k, v = inputs["q"], inputs["k"], inputs["v"]
+    read = q.nbytes + k.nbytes + v.nbytes
+    if problem.training:
+        read += read + inputs["dout"].nbytes
+    if problem.varlen or problem.window or problem.key_padding or problem.attn_mask:
+        return read, 0
+    scores = q.shape[0] * q.shape[1] * q.shape[2] * k.shape[2]
+    return read, scores * problem.head_dim // (2 if problem.causal else 1)
+
+
 CASE = Case(
     workloads=tuple(WORKLOADS),
     timed=(f"{_TIMED}gaussian", f"{_TIMED}clustered2"),
@@ -158,4 +170,5 @@ CASE = Case(
     run=_run,
     forward=_forward,
     backward=_backward,
+    least_work=_least_work,
 )

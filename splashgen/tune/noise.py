@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Interval", "faster_beyond_noise", "geometric_mean", "ratio"]
+__all__ = ["Interval", "faster_beyond_noise", "geometric_mean", "ratio", "slower_beyond_doubt"]
 
 _RESAMPLES = 2000
 _CONFIDENCE = 0.95
+_FEWEST_PAIRS = 8
+_CERTAIN = 2.326
+"""The normal distribution's quantile of 99 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,23 @@ def ratio(samples: Sequence[float], others: Sequence[float]) -> Interval:
 def faster_beyond_noise(challenger: Sequence[float], holder: Sequence[float]) -> bool:
     """Whether the whole interval of the paired ratio lies below 1."""
     return ratio(challenger, holder).high < 1.0
+
+
+def slower_beyond_doubt(pairs: Sequence[tuple[float, float]], factor: float = 1.0) -> bool:
+    """Whether the first of each pair is more than `factor` times the second, by Wilcoxon's signed-rank test.
+
+    One-sided, at the level of 1 %, with the normal approximation (Wilcoxon 1945; Hollander, Wolfe and Chicken
+    2014, section 3.1), which 8 pairs are enough for; fewer never convince. Optuna's `WilcoxonPruner` decides
+    likewise, but is told every round by way of the study's database, where one round takes a millisecond.
+    """
+    gaps = np.array([np.log(mine / (factor * other)) for mine, other in pairs])
+    gaps = gaps[gaps != 0.0]
+    if len(gaps) < _FEWEST_PAIRS:
+        return False
+    ranks = np.argsort(np.argsort(np.abs(gaps))) + 1
+    count = len(gaps)
+    centre, spread = count * (count + 1) / 4.0, math.sqrt(count * (count + 1) * (2 * count + 1) / 24.0)
+    return bool((ranks[gaps > 0.0].sum() - centre) / spread > _CERTAIN)
 
 
 def geometric_mean(values: Sequence[float]) -> float:

@@ -24,6 +24,8 @@ class Status(StrEnum):
     """Its process died, or its GPU context became unusable."""
     HUNG = "hung"
     """It did not answer within the limit of a candidate."""
+    IMPLAUSIBLE = "implausible"
+    """Its time stays below what the chip can do, so it was not measured."""
     FAILED = "failed"
     """It could not be rendered or compiled, or raised an error."""
 
@@ -39,6 +41,10 @@ class Outcome:
     """Frobenius relative error and budget of each output (`out`, `out_budget`, …), where closest."""
     samples: tuple[float, ...] = ()
     """Milliseconds, one a round; empty unless the status is `OK`."""
+    laps: tuple[float, ...] = ()
+    """Median milliseconds on each of the timed inputs, whose geometric mean a sample is."""
+    conditions: Mapping[str, float | str] = field(default_factory=dict)
+    """Clocks, temperature and power around the timing; see `splashgen.tune.sensors`."""
 
     @property
     def ok(self) -> bool:
@@ -68,9 +74,18 @@ class Outcome:
             "reason": self.reason,
             "errors": dict(self.errors),
             "samples": list(self.samples),
+            "laps": list(self.laps),
+            "conditions": dict(self.conditions),
         }
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "Outcome":
         """The inverse of `as_dict`."""
-        return cls(Status(plain["status"]), plain["reason"], dict(plain["errors"]), tuple(plain["samples"]))
+        return cls(
+            Status(plain["status"]),
+            plain["reason"],
+            dict(plain["errors"]),
+            tuple(plain["samples"]),
+            tuple(plain.get("laps", ())),  # studies of earlier versions have none
+            dict(plain.get("conditions", {})),
+        )

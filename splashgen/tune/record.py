@@ -19,6 +19,7 @@ from splashgen.space import Space
 from splashgen.store import current
 from splashgen.tune.bench import Bench, Tools
 from splashgen.tune.evaluate import Trial
+from splashgen.tune.outcome import Outcome
 from splashgen.tune.pipeline import compile_pool, settled
 from splashgen.tune.recording import Head, Recording, Resources, Row
 from splashgen.tune.recording_file import RecordingError, append, begin, mend, read
@@ -86,7 +87,7 @@ def record(
     rows = list(recording.rows)
     for row in rows:
         todo.pop(row.code_hash, None)
-    best = min((row.outcome.median for row in rows if row.outcome.ok), default=None)
+    best = min((row.outcome for row in rows if row.outcome.ok), key=_median, default=None)
     with ExitStack() as stack:
         bench = stack.enter_context(Bench(tools or Tools(), candidate_seconds))
         pool = compile_pool(gpu, candidate_seconds)
@@ -97,14 +98,19 @@ def record(
                 break
             outcome = None if compiled is None else settled(compiled, gpu)
             if outcome is None:
-                outcome = bench.trial(Trial(problem, config, gpu, _SEED, timing_seconds, best))
+                laps = best.laps if best is not None else ()
+                outcome = bench.trial(Trial(problem, config, gpu, _SEED, timing_seconds, laps))
             row = Row(config, code_hash, outcome, _kernels(compiled))
             append(path, head, row)
             rows.append(row)
             if outcome.ok:
-                best = min(outcome.median, best or outcome.median)
+                best = min(outcome, best or outcome, key=_median)
             told(row, len(rows), head.points)
     return Recording(recording.head, tuple(rows))
+
+
+def _median(outcome: Outcome) -> float:
+    return outcome.median
 
 
 def _distinct(problem: Problem, gpu: Gpu, space: Space, default: Config) -> dict[str, Config]:

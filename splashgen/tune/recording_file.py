@@ -66,10 +66,12 @@ class _RowModel(_Strict):
     reason: str
     errors: dict[str, float]
     samples: tuple[Milliseconds, ...]
+    laps: tuple[Milliseconds, ...] = ()
+    conditions: dict[str, float | str] = Field(default_factory=dict)
     kernels: tuple[Resources, ...]
 
     def build(self, head: Head) -> Row:
-        outcome = Outcome(self.status, self.reason, self.errors, self.samples)
+        outcome = Outcome(self.status, self.reason, self.errors, self.samples, self.laps, self.conditions)
         return Row(head.default.replace(**self.config), self.code_hash, outcome, self.kernels)
 
 
@@ -105,10 +107,10 @@ def append(path: Path, head: Head, row: Row) -> None:
     plain: Mapping[str, Any] = {
         "config": {name: row.config[name] for name, values in head.choices.items() if len(values) > 1},
         "code_hash": row.code_hash,
-        "status": row.outcome.status.value,
-        "reason": row.outcome.reason,
+        **row.outcome.as_dict(),
         "errors": {name: _short(error) for name, error in row.outcome.errors.items()},
         "samples": [_short(sample) for sample in _thinned(row.outcome.samples)],
+        "laps": [_short(lap) for lap in row.outcome.laps],
         "kernels": [asdict(kernel) for kernel in row.kernels],
     }
     with path.open("a", encoding="utf-8") as stream:

@@ -11,7 +11,8 @@ from splashgen.cases import Case, Inputs, case_for
 from splashgen.gpu import Gpu
 from splashgen.kernel import Kernel
 from splashgen.problem import Problem
-from splashgen.tune.noise import geometric_mean
+from splashgen.tune.graphs import captured
+from splashgen.tune.noise import geometric_mean, slower_beyond_doubt
 
 __all__ = ["Stopwatch", "Subject", "device_of", "repeat", "rounds", "timed_inputs"]
 
@@ -19,6 +20,14 @@ _FEWEST, _MOST = 5, 200
 """Rounds of a measurement, however slow or fast a kernel is."""
 _HOPELESS = 2.0
 """A candidate this many times slower than the best is not worth more rounds."""
+_BEHIND = 1.03
+"""A candidate that is certainly this many times slower than the best is not worth more rounds either; those
+that are nearer may be finalists."""
+_STEADY = 0.02
+"""Two rounds that differ by no more than this part are warm."""
+_SHORT_MS = 0.1
+"""Of forward and backward together: below it the gaps between a call's kernels, which the host leaves even
+where it is ahead, are more than noise, and a graph closes them."""
 _CPU_CACHE = 32 * 1024**2
 
 
@@ -36,6 +45,8 @@ class Stopwatch:
 
     def __init__(self, device: torch.device) -> None:
         self._cuda = device.type == "cuda"
+        self.graphs = self._cuda
+        """Whether calls may be replayed from CUDA graphs."""
         size = 2 * torch.cuda.get_device_properties(device).L2_cache_size if self._cuda else _CPU_CACHE
         self._evictor = torch.empty(max(size, _CPU_CACHE) // 4, dtype=torch.int32, device=device)
         self._host_seconds = 0.0
@@ -75,18 +86,62 @@ class Subject:
     """A kernel with the inputs that it is timed on."""
 
     def __init__(self, case: Case, kernel: Kernel, inputs: Sequence[Inputs], watch: Stopwatch) -> None:
+        self._passes = [_Passes(case, kernel, one, watch) for one in inputs]
+
+    def round(self) -> tuple[float, ...]:
+        """Milliseconds of forward plus, in training, backward, on each of the inputs."""
+        return tuple(passes.lap() for passes in self._passes)
+
+    def warm_up(self, seconds: float) -> None:
+        """Compile, and run until two rounds agree, for at most so many seconds; short calls become graphs."""
+        before = self.round()
+        for passes in self._passes:
+            passes.choose()
+        end = time.monotonic() + seconds
+        while True:
+            now = self.round()
+            steady = abs(geometric_mean(now) / geometric_mean(before) - 1.0) <= _STEADY
+            if steady or time.monotonic() >= end:
+                return
+            before = now
+
+
+class _Passes:
+    """Forward and, in training, backward on one input."""
+
+    def __init__(self, case: Case, kernel: Kernel, inputs: Inputs, watch: Stopwatch) -> None:
         self._case, self._kernel, self._inputs, self._watch = case, kernel, inputs, watch
+        self._replays: list[Callable[[], Any]] = []
 
-    def round(self) -> float:
-        """Milliseconds of forward plus, in training, backward: the geometric mean over the workloads."""
-        return geometric_mean([self._one(inputs) for inputs in self._inputs])
-
-    def _one(self, inputs: Inputs) -> float:
-        spent, result = self._watch.lap(lambda: self._case.forward(self._kernel, inputs))
+    def lap(self) -> float:
+        """Milliseconds of the passes together."""
+        if self._replays:
+            return sum(self._watch.lap(replay)[0] for replay in self._replays)
+        spent, result = self._watch.lap(self._forward)
         if self._kernel.backward is not None:
-            more, _ = self._watch.lap(lambda: self._case.backward(self._kernel, inputs, result))
-            spent += more
+            spent += self._watch.lap(lambda: self._backward(result))[0]
         return spent
+
+    def choose(self) -> None:
+        """Replay the passes from CUDA graphs from now on, if they are so short that launching them shows."""
+        if not self._watch.graphs or self.lap() >= _SHORT_MS:
+            return
+        forward = captured(self._forward)
+        if forward is None:
+            return
+        replays, result = [forward[0]], forward[1]
+        if self._kernel.backward is not None:
+            backward = captured(lambda: self._backward(result))
+            if backward is None:
+                return
+            replays.append(backward[0])
+        self._replays = replays
+
+    def _forward(self) -> Any:
+        return self._case.forward(self._kernel, self._inputs)
+
+    def _backward(self, result: Any) -> Any:
+        return self._case.backward(self._kernel, self._inputs, result)
 
 
 def rounds(seconds: float) -> Iterator[int]:
@@ -98,13 +153,26 @@ def rounds(seconds: float) -> Iterator[int]:
         yield number
 
 
-def repeat(subject: Subject, seconds: float, best_ms: float | None = None) -> Iterator[float]:
-    """Samples in milliseconds: as many as fit, or two of a subject that is far behind `best_ms`."""
-    subject.round()  # compiles, and warms up
-    behind = 0
-    for _ in rounds(seconds):
-        sample = subject.round()
-        yield sample
-        behind += best_ms is not None and sample > _HOPELESS * best_ms
-        if behind == 2:
+def repeat(subject: Subject, seconds: float, best: Sequence[float] = ()) -> Iterator[tuple[float, ...]]:
+    """Rounds of a warm subject: as many as fit, or few of one that is certainly slower than the best.
+
+    Parameters
+    ----------
+    seconds : float
+        To spend; a part of it, at most a quarter, goes to warming up.
+    best : sequence of float
+        Median milliseconds of the fastest so far on each of the inputs; empty if there is none.
+    """
+    began = time.monotonic()
+    subject.warm_up(seconds / 4.0)
+    pairs: list[tuple[float, float]] = []
+    hopeless = 0
+    for number in rounds(seconds - (time.monotonic() - began)):
+        laps = subject.round()
+        yield laps
+        if not best:
+            continue
+        hopeless += geometric_mean(laps) > _HOPELESS * geometric_mean(best)
+        pairs += zip(laps, best, strict=True)
+        if hopeless == 2 or (number + 1 >= _FEWEST and slower_beyond_doubt(pairs, _BEHIND)):
             return

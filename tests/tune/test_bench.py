@@ -15,9 +15,9 @@ from splashgen.tune.outcome import Status
 pytestmark = pytest.mark.usefixtures("faulty")
 
 
-def _trial(fault: str, best_ms: float | None = None, delay_ms: int = 1) -> Trial:
+def _trial(fault: str, best: tuple[float, ...] = (), delay_ms: int = 1) -> Trial:
     config = Config.of("aaa_faulty", {"fault": fault, "delay_ms": delay_ms, "comment": 0})
-    return Trial(PROBLEM, config, CPU, seed=1, seconds=0.05, best_ms=best_ms)
+    return Trial(PROBLEM, config, CPU, seed=1, seconds=0.05, best=best)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_the_worst_error_is_kept_of_a_wrong_candidate(bench: Bench) -> None:
 
 
 def test_a_hopeless_candidate_is_timed_twice(bench: Bench) -> None:
-    assert len(bench.trial(_trial("none", best_ms=1.0, delay_ms=8)).samples) == 2
+    assert len(bench.trial(_trial("none", best=(1.0,), delay_ms=8)).samples) == 2
 
 
 def test_the_shoot_out_pairs_its_samples(bench: Bench) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from splashgen.tune.noise import Interval, faster_beyond_noise, geometric_mean, ratio
+from splashgen.tune.noise import Interval, faster_beyond_noise, geometric_mean, ratio, slower_beyond_doubt
 
 
 def test_interval_holds_the_median_and_repeats() -> None:
@@ -38,3 +38,21 @@ def test_pairs_must_match() -> None:
 
 def test_geometric_mean() -> None:
     assert geometric_mean([1.0, 4.0]) == pytest.approx(2.0)
+
+
+def test_slower_beyond_doubt_needs_pairs_that_agree() -> None:
+    slower = [(1.1 + 0.001 * step, 1.0) for step in range(8)]
+    assert slower_beyond_doubt(slower)
+    assert not slower_beyond_doubt(slower[:7]), "too few to tell"
+    assert not slower_beyond_doubt(slower, factor=1.2)
+    assert not slower_beyond_doubt([(other, mine) for mine, other in slower])
+    assert not slower_beyond_doubt([(1.0 + 0.01 * (-1) ** step, 1.0) for step in range(40)])
+
+
+def test_slower_beyond_doubt_is_wilcoxons_test() -> None:
+    # Ranks 1 and 2 against the other six: W+ = 33 of 36, z = (33 - 18) / sqrt(51) = 2.10: not quite 1 %.
+    pairs = [(gap, 1.0) for gap in (0.99, 0.98, 1.03, 1.04, 1.05, 1.06, 1.07, 1.08)]
+    assert not slower_beyond_doubt(pairs)
+    # One more that agrees: W+ = 42 of 45, z = (42 - 22.5) / sqrt(71.25) = 2.31; and another: 2.50.
+    assert not slower_beyond_doubt([*pairs, (1.09, 1.0)])
+    assert slower_beyond_doubt([*pairs, (1.09, 1.0), (1.1, 1.0)])
