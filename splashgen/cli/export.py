@@ -1,4 +1,4 @@
-"""`splashgen export`: write one file that other repositories can use without splashgen."""
+"""`splashgen export`: a problem's kernels for other repositories, as one file or compiled ahead of time."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,21 +14,40 @@ __all__ = ["export"]
 def export(
     choice: Choice,
     output: Annotated[
-        Path, typer.Option("--output", "-o", dir_okay=False, help="The file to write; it must not exist.")
+        Path,
+        typer.Option(
+            "--output", "-o", help="The file to write, or with --aot the folder; it must not exist."
+        ),
     ],
-    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+    aot: Annotated[
+        bool, typer.Option("--aot", help="Compile ahead of time: a package that launches binaries.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over what was exported before.")] = False,
 ) -> None:
-    """Write one readable file with the tuned kernels and their gradients; it needs torch and triton alone."""
+    """Write one readable file with the tuned kernels and their gradients; it needs torch and triton alone.
+
+    With --aot, write a package with the kernels as binaries for the device, which need not be here: it needs
+    torch and the driver alone, and compiles nothing.
+    """
+    from splashgen.aot import export_aot
+    from splashgen.errors import KernelError
     from splashgen.export import export as exported
 
     problem, config, device = choice.settled("export")
     try:
-        with output.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(exported(problem, config))
+        if aot:
+            export_aot(problem, config, device, output, replace=force)
+        else:
+            with output.open("w" if force else "x", encoding="utf-8") as file:
+                file.write(exported(problem, config))
     except FileExistsError:
-        raise _failure(f"{output} exists already; give --force to write over it.", 2) from None
+        raise _failure(f"{output} exists already; give --force to write over what was exported.", 2) from None
     except OSError as error:
         raise _failure(f"{output} cannot be written: {error.strerror}.", 1) from None
+    except ValueError as error:
+        raise _failure(str(error), 2) from None
+    except KernelError as error:
+        raise _failure(str(error), 1) from None
     typer.echo(f"{output}: «{problem}» for {device.name}, with {config}")
 
 
