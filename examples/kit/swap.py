@@ -41,7 +41,7 @@ class Swap:
     def __init__(self, name: str) -> None:
         from transformers import AttentionInterface, AttentionMaskInterface
 
-        AttentionInterface.register(name, self)  # type: ignore[arg-type]
+        AttentionInterface.register(name, self)
         # There is no padding, and causal masks are the kernels' own: none is built.
         AttentionMaskInterface.register(name, lambda *args, **kwargs: None)
         self.attend: Attend
