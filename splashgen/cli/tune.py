@@ -60,6 +60,18 @@ def tune(
     log: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Append every event to this file as JSON lines.")
     ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SPLASHGEN_STORAGE",
+            help="Where the studies are kept: postgresql://user@host/database to share them between "
+            "machines; a file of this user if left out.",
+        ),
+    ] = None,
+    worker: Annotated[
+        bool,
+        typer.Option("--worker", help="Join the studies that a tune on the same --storage has begun."),
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Report every trial.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the final table only.")] = False,
 ) -> None:
@@ -80,6 +92,11 @@ def tune(
     try:
         chosen = named_preset(preset.value, device)
         named = (operation, head_dim, value_dim, dtype, alpha, causal, seq_len)
+        if worker and (again or any(value is not None for value in (*named, trials, time))):
+            raise ValueError(
+                "--worker takes problems and limits from the studies it joins; "
+                "leave out the options that name them."
+            )
         if inference or any(value is not None for value in named):
             problems = _problems(
                 device, operation, head_dim, value_dim, dtype, alpha, causal, seq_len, inference
@@ -90,7 +107,8 @@ def tune(
         raise _failure(error, 2) from None
     try:
         limits = _limits(chosen.limits, trials, time)
-        report = _run(problems, device, limits, again, output, log, verbose, quiet)
+        begun = None if worker else (problems, limits, again)
+        report = _run(begun, device, storage, output, log, verbose, quiet)
     except NotImplementedError as error:
         raise _failure(error, 2) from None
     except (SplashgenError, OSError) as error:
@@ -160,20 +178,21 @@ def _limits(limits: "Limits", trials: int | None, seconds: float | None) -> "Lim
 
 
 def _run(
-    problems: tuple["Problem", ...],
+    begun: tuple[tuple["Problem", ...], "Limits", bool] | None,
     gpu: "Gpu",
-    limits: "Limits",
-    again: bool,
+    storage: str | None,
     output: Path | None,
     log: Path | None,
     verbose: bool,
     quiet: bool,
 ) -> "Report":
+    """Tune the problems with the limits, anew or not; without them, join what others have begun."""
     import contextlib
 
     from rich.console import Console
 
     from splashgen.tune import tune as tune_problems
+    from splashgen.tune import work
     from splashgen.tune.display import JsonLines, LiveView, PlainLines, all_of
     from splashgen.tune.events import Notify
 
@@ -186,4 +205,10 @@ def _run(
             watchers.append(stack.enter_context(LiveView(console, verbose)))
         elif not quiet:
             watchers.append(PlainLines(verbose=verbose))
-        return tune_problems(problems, gpu, limits, again=again, folder=output, notify=all_of(watchers))
+        notify = all_of(watchers)
+        if begun is None:
+            return work(storage, gpu, folder=output, notify=notify)
+        problems, limits, again = begun
+        return tune_problems(
+            problems, gpu, limits, again=again, folder=output, storage=storage, notify=notify
+        )

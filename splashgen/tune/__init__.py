@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from splashgen.tune.outcome import Outcome, Status
     from splashgen.tune.presets import preset
     from splashgen.tune.target import choose_gpu
-    from splashgen.tune.tuner import Report, tune
+    from splashgen.tune.tuner import Report, tune, work
 
-__all__ = ["Limits", "Outcome", "Report", "Status", "choose_gpu", "preset", "tune"]
+__all__ = ["Limits", "Outcome", "Report", "Status", "choose_gpu", "preset", "tune", "work"]
 
 _HOMES = {
     "Limits": "limits",
@@ -24,6 +24,7 @@ _HOMES = {
     "choose_gpu": "target",
     "preset": "presets",
     "tune": "tuner",
+    "work": "tuner",
 }
 
 

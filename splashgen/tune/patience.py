@@ -96,10 +96,10 @@ class Patience:
 
 
 def cause_of(error: BaseException) -> str:
-    """The driver's own words, in a line."""
+    """The driver's own words, the first line of them."""
     found = _driver_error(error)
-    words = str(found.orig if found is not None and found.orig is not None else error)
-    return " ".join(words.split())[:300].rstrip(". ")
+    words = str(found.orig if found is not None and found.orig is not None else error).strip()
+    return words.splitlines()[0][:300].rstrip(". ") if words else type(error).__name__
 
 
 def _driver_error(error: BaseException | None) -> sqlalchemy.exc.DBAPIError | None:

@@ -93,7 +93,7 @@ def tune(
 
 
 def work(
-    storage: str | Storage,
+    storage: str | Storage | None = None,
     gpu: Gpu | None = None,
     *,
     folder: Path | None = None,
@@ -106,8 +106,8 @@ def work(
 
     Parameters
     ----------
-    storage : str or Storage
-        The URL that the tuner was given.
+    storage : str or Storage, optional
+        The URL that the tuner was given; the file of this user if left out.
     gpu, folder, notify, tools
         As for `tune`.
 
