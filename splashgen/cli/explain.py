@@ -83,7 +83,9 @@ def _print(account: dict[str, Any]) -> None:
     typer.echo(f"Family     {account['family']}")
     typer.echo(f"Config     {', '.join(f'{name}={value}' for name, value in account['config'].items())}")
     if account["time_ms"]:
-        typer.echo(f"Time       {account['time_ms']:.4g} ms where it was tuned")
+        planned = account["rung"] == "planned"
+        how = "predicted for this chip, never run on it" if planned else "where it was tuned"
+        typer.echo(f"Time       {account['time_ms']:.4g} ms {how}")
     if account["note"]:
         typer.echo(f"Note       {account['note']}")
     if account["nearest_miss"]:

@@ -62,7 +62,7 @@ class Entry:
     """Of the code rendered from both when the entry was made: 16 hexadecimal digits."""
     status: Status
     time_ms: Timing
-    """Measured, or the cost model's estimate where the status is planned."""
+    """Measured, or, of a planned entry, the cost model's estimate, which files call `predicted_ms`."""
     error: Mapping[str, float] = field(default_factory=dict)
     """Relative errors by output, and their budgets."""
     trials: int = 0

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from splashgen.store.entry import Entry, TunedFile
+from splashgen.store.entry import Entry, Status, TunedFile
 from splashgen.store.schema import plain, plain_entry
 
 __all__ = ["text_of"]
@@ -66,6 +66,8 @@ def _order(entry: Entry) -> tuple[Any, ...]:
 
 
 def _summary(entry: Entry) -> str:
+    if entry.status is Status.PLANNED:
+        return f"{entry.problem}: predicted {entry.time_ms.median:.2g} ms, never run"
     text = f"{entry.problem}: {entry.time_ms.median:.4g} ms"
     if entry.default_time_ms:
         gain = entry.default_time_ms.median / entry.time_ms.median

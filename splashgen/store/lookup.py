@@ -26,11 +26,14 @@ class _Candidate:
     distance: float
     entry: Entry
     table: Table
+    foreign: bool
+    """Whether its file is another chip's: of two plans, that for this chip answers."""
 
     def order(self, regime: Regime) -> tuple[object, ...]:
         """Best first; the last parts only make the order total."""
         other_regime = self.entry.regime is not regime
-        rank = _RUNGS.index(self.rung), self.distance, other_regime, _SOURCES.index(self.table.source)
+        source = _SOURCES.index(self.table.source)
+        rank = _RUNGS.index(self.rung), self.distance, self.foreign, other_regime, source
         return *rank, -self.entry.problem.seq_len, str(self.entry.problem), self.table.path.name
 
 
@@ -85,7 +88,7 @@ def _candidates(problem: Problem, gpu: Gpu, regime: Regime) -> Iterator[_Candida
             far = distance(entry.problem, problem)
             rung = _rung(table, entry, problem, gpu) if far < math.inf else None
             if rung:
-                yield _Candidate(rung, far, entry, table)
+                yield _Candidate(rung, far, entry, table, _foreign(table, gpu))
 
 
 def _rung(table: Table, entry: Entry, problem: Problem, gpu: Gpu) -> Rung | None:
@@ -95,12 +98,18 @@ def _rung(table: Table, entry: Entry, problem: Problem, gpu: Gpu) -> Rung | None
         return None
     if entry.status is Status.PLANNED:
         return Rung.PLANNED
-    if (chip.name, chip.multiprocessors) != (gpu.name, gpu.multiprocessors):
+    if _foreign(table, gpu):
         return Rung.SAME_ARCHITECTURE
     fields = differences(tuning_key(entry.problem), tuning_key(problem)).keys()
     if not fields:
         return Rung.EXACT
     return Rung.NEAREST_LENGTH if fields == {"seq_len"} else Rung.NEAREST_PROBLEM
+
+
+def _foreign(table: Table, gpu: Gpu) -> bool:
+    assert table.file is not None
+    chip = table.file.gpu
+    return (chip.name, chip.multiprocessors) != (gpu.name, gpu.multiprocessors)
 
 
 def _verdict(one: _Candidate, problem: Problem, gpu: Gpu) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from splashgen.store.provenance import Provenance
 __all__ = ["EntryModel", "FileModel", "json_schema"]
 
 Count = Annotated[int, Field(ge=0, le=2**48)]
+Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Word = Annotated[str, Field(pattern=r"^[\w.+\- ]{0,64}$")]
 Date = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 ErrorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
@@ -50,9 +51,9 @@ ProblemModel: Any = create_model("ProblemModel", __base__=_Strict, **_PROBLEM_FI
 class TimingModel(_Strict):
     """Milliseconds."""
 
-    median: float = Field(gt=0, allow_inf_nan=False)
-    low: float = Field(gt=0, allow_inf_nan=False)
-    high: float = Field(gt=0, allow_inf_nan=False)
+    median: Milliseconds
+    low: Milliseconds
+    high: Milliseconds
 
     @model_validator(mode="after")
     def _in_order(self) -> "TimingModel":
@@ -107,13 +108,27 @@ class EntryModel(_Strict):
     config: dict[Parameter, ParameterValue]
     code_hash: str = Field(pattern=r"^[0-9a-f]{16}$")
     status: Annotated[Status, Field(strict=False)]
-    time_ms: TimingModel
+    time_ms: TimingModel | None = Field(None, description="Measured; none where the status is planned.")
+    predicted_ms: Milliseconds | None = Field(
+        None, description="The cost model's estimate; none but where the status is planned."
+    )
     default_time_ms: TimingModel | None = None
     error: dict[ErrorName, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
     runner_up: RunnerUpModel | None = None
     trials: Count = 0
     tuned_at: Date
     provenance: ProvenanceModel | None = Field(None, description="Only where it differs from the file's.")
+
+    @model_validator(mode="after")
+    def _one_time(self) -> "EntryModel":
+        planned = self.status is Status.PLANNED
+        if (self.time_ms is None) != planned or (self.predicted_ms is None) == planned:
+            raise ValueError(
+                "a planned entry has predicted_ms and no time_ms, any other one time_ms and no predicted_ms"
+            )
+        if planned and (self.default_time_ms or self.runner_up):
+            raise ValueError("a planned entry has no default_time_ms and no runner_up, which are measured")
+        return self
 
     def build(self) -> Entry:
         """The entry; `ValueError` if the problem or a config is none that splashgen has."""
@@ -127,7 +142,7 @@ class EntryModel(_Strict):
             config=_config(self.family, self.config, problem.operation),
             code_hash=self.code_hash,
             status=self.status,
-            time_ms=self.time_ms.build(),
+            time_ms=self._time(),
             error=dict(self.error),
             trials=self.trials,
             tuned_at=self.tuned_at,
@@ -136,6 +151,12 @@ class EntryModel(_Strict):
             runner_up=self._runner_up(problem.operation),
             provenance=self.provenance.build() if self.provenance else None,
         )
+
+    def _time(self) -> Timing:
+        if self.time_ms is not None:
+            return self.time_ms.build()
+        assert self.predicted_ms is not None  # `_one_time`
+        return Timing(self.predicted_ms, self.predicted_ms, self.predicted_ms)
 
     def _runner_up(self, operation: Operation) -> RunnerUp | None:
         second = self.runner_up
@@ -194,8 +215,11 @@ def plain_entry(entry: Entry) -> dict[str, Any]:
         "config": entry.config.as_dict(),
         "code_hash": entry.code_hash,
         "status": Status(entry.status).value,
-        "time_ms": _plain_timing(entry.time_ms),
     }
+    if entry.status is Status.PLANNED:
+        values["predicted_ms"] = _short(entry.time_ms.median)
+    else:
+        values["time_ms"] = _plain_timing(entry.time_ms)
     if entry.default_time_ms:
         values["default_time_ms"] = _plain_timing(entry.default_time_ms)
     if entry.error:
