@@ -1,6 +1,6 @@
 """What is exported passes the gate that tuned kernels pass, in a process that has no splashgen.
 
-Ahead-of-time folders run with no triton and no compiler either, and agree with what Triton compiles to the bit.
+Ahead-of-time folders run without triton or a compiler, and agree to the bit with what Triton compiles.
 """
 
 import os
