@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import optuna
@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from splashgen.report.histories import Candidate, History
 from splashgen.tune.outcome import Status
 
-__all__ = ["FEWEST", "Loss", "convergence", "frontier", "importance", "losses"]
+__all__ = ["FEWEST", "Conditions", "Loss", "conditions", "convergence", "frontier", "importance", "losses"]
 
 FEWEST = 20
 """Timed candidates below which nothing is said about what mattered: a quarter of them would be too few."""
@@ -61,6 +61,38 @@ def frontier(candidates: Sequence[Candidate]) -> list[Candidate]:
             kept.append(candidate)
             closest = candidate.closeness  # type: ignore[assignment]
     return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What the GPU's sensors said while candidates were timed."""
+
+    clock_mhz: tuple[float, float]
+    """The lowest and the highest."""
+    temperature_c: tuple[float, float]
+    throttled: int
+    """Candidates during which something lowered the clocks."""
+    reasons: tuple[str, ...]
+    """What did: NVML's reasons, as `splashgen.tune.sensors` names them."""
+
+
+def conditions(history: History) -> Conditions | None:
+    """The range of the sensors' readings over the search, or None where there were no sensors."""
+    told = [one.outcome.conditions for one in history.candidates if one.outcome.conditions]
+    if not told:
+        return None
+    slowed = [reasons.split() for one in told if (reasons := str(one.get("throttled", "")))]
+    return Conditions(
+        clock_mhz=_range(told, "clock_mhz"),
+        temperature_c=_range(told, "temperature_c"),
+        throttled=len(slowed),
+        reasons=tuple(sorted({reason for reasons in slowed for reason in reasons})),
+    )
+
+
+def _range(told: Sequence[Mapping[str, float | str]], sensor: str) -> tuple[float, float]:
+    values = [float(one[f"{sensor}_{when}"]) for one in told for when in ("before", "after")]
+    return min(values), max(values)
 
 
 @dataclass(frozen=True, slots=True)

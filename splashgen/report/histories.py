@@ -1,6 +1,5 @@
 """`History`: what one study remembers of the search on one problem, read without changing it."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from splashgen.problem import Problem
 from splashgen.store import Entry
 from splashgen.store.schema import EntryModel
 from splashgen.tune.outcome import Outcome
+from splashgen.tune.records import record_of
+from splashgen.tune.studies import ABOUT, FINISHED
 
 __all__ = ["Candidate", "History", "read_histories"]
 
@@ -57,7 +58,7 @@ def closeness(errors: Mapping[str, float]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class _About:
-    """What the tuner says of a study, as `splashgen.tune.journal` writes it."""
+    """What the tuner says of a study, as `splashgen.tune.studies.describe` writes it."""
 
     problem: Problem
     gpu: Gpu
@@ -129,7 +130,7 @@ def read_histories(
     foreign = []
     for summary in optuna.get_all_study_summaries(storage):
         try:
-            about = TypeAdapter(_About).validate_python(summary.user_attrs.get("about"))
+            about = TypeAdapter(_About).validate_python(summary.user_attrs.get(ABOUT))
             history = _history(storage, summary, about)
         except (ValidationError, ValueError, TypeError, KeyError):
             foreign.append(summary.study_name)
@@ -148,14 +149,14 @@ def _date(history: History) -> datetime:
 def _history(storage: optuna.storages.BaseStorage, summary: Any, about: _About) -> History:
     study = optuna.load_study(study_name=summary.study_name, storage=storage)
     trials = tuple(study.get_trials(deepcopy=False, states=_ENDED))
-    evaluations = [json.loads(trial.user_attrs["evaluation"]) for trial in trials]
-    paid = [(trial, facts) for trial, facts in zip(trials, evaluations, strict=True) if not facts["free"]]
-    spent = accumulate(float(facts["seconds"]) for _, facts in paid)
+    records = [record_of(about.family, trial) for trial in trials]
+    paid = [record for record in records if not record.free]
+    spent = accumulate(record.seconds for record in paid)
     candidates = tuple(
-        Candidate(number, seconds, Config.of(about.family, trial.params), Outcome.from_dict(facts["outcome"]))
-        for number, ((trial, facts), seconds) in enumerate(zip(paid, spent, strict=True), 1)
+        Candidate(number, seconds, record.config, record.outcome)
+        for number, (record, seconds) in enumerate(zip(paid, spent, strict=True), 1)
     )
-    finished = summary.user_attrs.get("finished") or {}
+    finished = summary.user_attrs.get(FINISHED) or {}
     return History(
         study=summary.study_name,
         problem=about.problem,

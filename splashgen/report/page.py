@@ -9,7 +9,7 @@ from markupsafe import Markup
 from splashgen.config import Config
 from splashgen.report.contents import Contents, speed_up
 from splashgen.report.coverage import MEANINGS
-from splashgen.report.findings import losses
+from splashgen.report.findings import conditions, losses
 from splashgen.report.histories import History
 from splashgen.report.pictures import draw_panels
 
@@ -55,6 +55,7 @@ def _section(history: History, number: int) -> dict[str, Any]:
         "history": history,
         "panels": draw_panels(history, f"p{number}"),
         "speed_up": speed_up(history),
+        "conditions": conditions(history),
         "winner": _values(history.winner, history.default),
         "losses": [
             {

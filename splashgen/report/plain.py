@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from splashgen.report.contents import Contents, speed_up
-from splashgen.report.findings import convergence, frontier, importance, losses
+from splashgen.report.findings import conditions, convergence, frontier, importance, losses
 from splashgen.report.histories import Candidate, History
 from splashgen.store.schema import plain_entry
 
@@ -76,6 +76,7 @@ def _history(history: History) -> dict[str, Any]:
             for number, seconds, best in convergence(history)
         ],
         "importance": importance(history),
+        "conditions": asdict(told) if (told := conditions(history)) else None,
         "pareto_front": [one.number for one in frontier(history.candidates)],
         "rejected": {loss.status.value: [one.number for one in loss.candidates] for loss in losses(history)},
     }

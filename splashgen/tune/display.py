@@ -5,12 +5,21 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
-from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.text import Text
 
+from splashgen.store.schema import plain_entry
 from splashgen.tune.events import Event, Notify, ProblemEnded, ProblemStarted, ShootOutStarted, TrialEnded
 
 __all__ = ["JsonLines", "LiveView", "PlainLines", "all_of", "duration"]
@@ -42,9 +51,15 @@ def _headline(event: ProblemStarted) -> str:
 
 def _trial(event: TrialEnded) -> str:
     of = f"/{event.trials}" if event.trials else ""
+    return f"trial {event.number}{of}, {_state(event)}"
+
+
+def _state(event: TrialEnded) -> str:
+    """The best, the compile queue, and the time left for all problems together."""
     best = "none yet" if event.best_ms is None else f"{event.best_ms:.4g} ms"
-    left = "" if event.seconds_left is None else f", about {duration(event.seconds_left)} left"
-    return f"trial {event.number}{of}, best {best}{left}"
+    compiling = f", {event.compiling} compiling" if event.compiling else ""
+    left = "" if event.seconds_left is None else f", about {duration(event.seconds_left)} left in all"
+    return f"best {best}{compiling}{left}"
 
 
 def _ending(event: ProblemEnded) -> str:
@@ -90,42 +105,64 @@ class PlainLines:
 
 
 class LiveView:
-    """One line that moves, and a line that stays for each problem: for terminals.
+    """Bars that move, and a line that stays for each problem: for terminals.
 
     Use it as a context manager, so that the terminal is given back whatever happens.
     """
 
     def __init__(self, console: Console, verbose: bool = False) -> None:
         self._console, self._verbose = console, verbose
-        self._live = Live(Text(""), console=console, transient=True, refresh_per_second=8)
-        self._headline = ""
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=console,
+            transient=True,
+        )
+        self._problems = self._bars.add_task("problems", total=None, note="")
+        self._trials: TaskID | None = None
 
     def __enter__(self) -> "LiveView":
-        self._live.start()
+        self._bars.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._live.stop()
+        self._bars.stop()
 
     def __call__(self, event: Event) -> None:
         """Show the event."""
         match event:
             case ProblemStarted():
-                self._headline = _headline(event)
-                self._show("compiling")
+                total, done = event.problems, event.place - 1
+                self._bars.update(self._problems, total=total, completed=done, note=str(event.problem))
+                self._end()
+                self._trials = self._bars.add_task(
+                    "candidates", total=event.trials, completed=event.done, note="starting"
+                )
             case TrialEnded():
                 if self._verbose and not event.outcome.ok:
                     lost = f"{event.outcome.status}: {event.config}: {event.outcome.reason}"
                     self._console.print(Text(lost, style="dim"), highlight=False)
-                self._show(_trial(event))
+                self._update(completed=event.number, note=_state(event))
             case ShootOutStarted():
-                self._show("shoot-out of the finalists")
+                self._update(note="shoot-out of the finalists")
             case ProblemEnded():
-                self._live.update(Text(""))
+                self._end()
+                self._bars.advance(self._problems)
                 self._console.print(Text(f"{event.problem}\n  {_ending(event)}"))
 
-    def _show(self, text: str) -> None:
-        self._live.update(Text(f"{self._headline}: {text}"))
+    def _update(self, **changes: Any) -> None:
+        if self._trials is not None:
+            self._bars.update(self._trials, refresh=True, **changes)
+
+    def _end(self) -> None:
+        """Take the bar of a problem away: rich cannot make one endless again."""
+        if self._trials is not None:
+            self._bars.remove_task(self._trials)
+            self._trials = None
 
 
 @dataclass
@@ -147,10 +184,13 @@ class JsonLines:
                     "done": event.done,
                 }
             case TrialEnded():
-                line |= {"number": event.number, "config": event.config.as_dict(), **event.outcome.as_dict()}
+                line |= {"number": event.number, "trials": event.trials, "best_ms": event.best_ms}
+                line |= {"seconds_left": event.seconds_left, "compiling": event.compiling}
+                line |= {"config": event.config.as_dict(), **event.outcome.as_dict()}
             case ShootOutStarted():
                 pass
             case ProblemEnded():
                 line |= {"reason": event.reason, "skipped": event.skipped, "counts": dict(event.counts)}
                 line |= {"speed_up": event.speed_up, "path": None if event.path is None else str(event.path)}
+                line |= {"entry": None if event.entry is None else plain_entry(event.entry)}
         print(json.dumps(line), file=self.stream, flush=True)

@@ -23,17 +23,17 @@ def test_every_entry_that_a_preset_wants_is_counted_on_its_chip() -> None:
     assert len(covered.problems) - covered.counts("h100")["none"] == len({entry.problem for entry in wanted})
 
 
-def test_planned_and_changed_entries_are_told_from_measured_ones(user: Path) -> None:
+def test_transferred_and_changed_entries_are_told_from_measured_ones(user: Path) -> None:
     text = (Path(shipped_folder("tuned_configs")) / "h100.yaml").read_text()
     assert not coverage("newchip"), "a chip that nobody knows has no column"
     file = user / "newchip.yaml"
-    file.write_text(text.replace("status: measured", "status: planned"))
-    (planned,) = coverage("newchip")
-    assert planned.counts("newchip")["planned"] > 0 and planned.counts("newchip")["measured"] == 0
+    file.write_text(text.replace("status: measured", "status: transferred"))
+    (transferred,) = coverage("newchip")
+    assert transferred.counts("newchip")["transferred"] > 0 and transferred.counts("newchip")["measured"] == 0
     lines = [f"  code_hash: {'f' * 16}" if "code_hash:" in line else line for line in text.splitlines()]
     file.write_text("\n".join(lines))
     (changed,) = coverage("newchip")
-    assert changed.counts("newchip")["changed"] == planned.counts("newchip")["planned"]
+    assert changed.counts("newchip")["changed"] == transferred.counts("newchip")["transferred"]
 
 
 def test_a_cpu_has_problems_of_its_own() -> None:

@@ -1,7 +1,17 @@
+from dataclasses import replace
+
 import pytest
 from report_fakes import bad, good, storage
 
-from splashgen.report.findings import FEWEST, convergence, frontier, importance, losses
+from splashgen.report.findings import (
+    FEWEST,
+    Conditions,
+    conditions,
+    convergence,
+    frontier,
+    importance,
+    losses,
+)
 from splashgen.report.histories import History, read_histories
 from splashgen.tune.outcome import Status
 
@@ -58,6 +68,24 @@ def test_the_parameter_that_decides_the_time_matters_most() -> None:
     assert found is not None and set(found) == {"num_warps", "tile", "block_rows"}
     assert next(iter(found)) == "num_warps" and found["num_warps"] > 0.5
     assert sum(found.values()) == pytest.approx(1.0)
+
+
+def test_the_sensors_readings_are_summed_up() -> None:
+    readings = [
+        {"clock_mhz_before": 1980.0, "clock_mhz_after": 1755.0, "throttled": "power_cap"},
+        {"clock_mhz_before": 1965.0, "clock_mhz_after": 1980.0, "throttled": ""},
+    ]
+    for place, reading in enumerate(readings):
+        reading |= {"temperature_c_before": 40.0 + place, "temperature_c_after": 60.0}
+    history = _history(
+        *[
+            ({"tile": 1024 * 2**place}, replace(good(1.0), conditions=one))
+            for place, one in enumerate(readings)
+        ],
+        ({}, bad(Status.HUNG)),
+    )
+    assert conditions(history) == Conditions((1755.0, 1980.0), (40.0, 60.0), 1, ("power_cap",))
+    assert conditions(_history(({}, good(1.0)))) is None
 
 
 def test_of_few_candidates_nothing_is_said() -> None:

@@ -1,5 +1,6 @@
 import io
 import json
+from pathlib import Path
 
 from rich.console import Console
 from tune_fakes import PROBLEM
@@ -12,7 +13,7 @@ from splashgen.tune.outcome import Outcome, Status
 CONFIG = Config.of("aaa_faulty", {"fault": "wrong"})
 EVENTS: list[Event] = [
     ProblemStarted(PROBLEM, 1, 2, 30, 4),
-    TrialEnded(PROBLEM, 5, 30, CONFIG, Outcome(Status.OK, samples=(2.0,)), 2.0, 65.0),
+    TrialEnded(PROBLEM, 5, 30, CONFIG, Outcome(Status.OK, samples=(2.0,)), 2.0, 65.0, 3),
     TrialEnded(PROBLEM, 6, 30, CONFIG, Outcome(Status.WRONG, "out is [off]."), 2.0, 60.0),
     ShootOutStarted(PROBLEM),
     ProblemEnded(PROBLEM, None, None, "No finalist passed the final gate"),
@@ -25,7 +26,7 @@ def test_plain_lines_say_trial_best_left_and_why_a_candidate_lost() -> None:
         PlainLines(stream)(event)
     text = stream.getvalue()
     assert "[1/2]" in text and "4 trials done before" in text
-    assert "trial 5/30, best 2 ms, about 1 min 05 s left" in text
+    assert "trial 5/30, best 2 ms, 3 compiling, about 1 min 05 s left in all" in text
     assert "wrong: aaa_faulty(fault=wrong): out is [off]." in text
     assert "no winner: No finalist passed" in text
 
@@ -38,6 +39,17 @@ def test_json_lines_are_one_object_an_event() -> None:
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["event"] for line in lines] == [type(event).__name__ for event in EVENTS]
     assert lines[2]["reason"] == "out is [off]." and lines[1]["samples"] == [2.0]
+    assert (lines[1]["best_ms"], lines[1]["seconds_left"], lines[1]["compiling"]) == (2.0, 65.0, 3)
+
+
+def test_the_documentation_names_every_field_of_every_event() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "tuning.md").read_text(encoding="utf-8")
+    stream = io.StringIO()
+    for event in EVENTS:
+        JsonLines(stream)(event)
+    for line in map(json.loads, stream.getvalue().splitlines()):
+        assert f"`{line['event']}`" in text
+        assert not [name for name in line if f"`{name}`" not in text], line["event"]
 
 
 def test_the_live_view_takes_every_event_and_keeps_the_endings() -> None:
@@ -45,7 +57,21 @@ def test_the_live_view_takes_every_event_and_keeps_the_endings() -> None:
     with LiveView(Console(file=stream, force_terminal=True, width=200), verbose=True) as view:
         for event in EVENTS:
             view(event)
-    assert "no winner" in stream.getvalue() and "out is [off]." in stream.getvalue()
+    said = stream.getvalue()
+    assert "no winner" in said and "out is [off]." in said
+    assert (
+        "problems" in said
+        and "5/30" in said
+        and "best 2 ms, 3 compiling, about 1 min 05 s left in all" in said
+    )
+
+
+def test_the_live_view_takes_a_search_without_a_limit_after_one_with_a_limit() -> None:
+    stream = io.StringIO()
+    with LiveView(Console(file=stream, force_terminal=True, width=200)) as view:
+        for event in (*EVENTS, ProblemStarted(PROBLEM, 2, 2, None, 0)):
+            view(event)
+    assert "0/?" in stream.getvalue()
 
 
 def test_durations() -> None:
