@@ -20,8 +20,7 @@ from examples.kit.experiment import Experiment, Run, Setting, main
 from examples.kit.inside import support_shares
 from examples.kit.minilm import PADDING, load, rows, tokenized
 from examples.kit.ranking import auc, embed, ndcg_at_10
-from examples.kit.training import Recipe, precision, train
-from splashgen.integrations.transformers import fix_alpha, set_alpha
+from examples.kit.training import Recipe, Trace, precision, train
 from splashgen.training import AlphaSchedule
 
 _RECIPE = Recipe(steps=300, learning_rate=5e-5, warmup=30)
@@ -107,7 +106,9 @@ def execute(config: Config, run: Run, setting: Setting) -> dict[str, Any]:
     }
 
 
-def _train(model: nn.Module, config: Config, seed: int, alpha: float | None, setting: Setting) -> Any:
+def _train(model: nn.Module, config: Config, seed: int, alpha: float | None, setting: Setting) -> Trace:
+    from splashgen.integrations.transformers import fix_alpha, set_alpha
+
     first, second, _ = _halves(setting.data, "train", config.posts, config.length)
     first, second = first.to(setting.device), second.to(setting.device)
     own = torch.arange(config.batch, device=setting.device)
