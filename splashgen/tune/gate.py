@@ -45,13 +45,22 @@ class Ruling:
 def trial_questions(problem: Problem, seed: int, device: torch.device) -> tuple[Question, ...]:
     """Few, fresh and ragged: lengths that fill no tile, on a random rotation of the workloads.
 
-    Kernels do not depend on the length, so short inputs judge long ones; the seed differs between trials, so
-    that no candidate passes by luck on inputs that the study has grown used to.
+    Kernels of attention do not depend on the length, so short inputs judge long ones. Those of rows do: only
+    the problem's own length and others of its bucket run the code that is timed, and no other is compiled.
+    The seed differs between trials, so that no candidate passes by luck on inputs that the study has grown
+    used to.
     """
     draw = random.Random(seed)
     workloads = list(case_for(problem.operation).workloads)
     draw.shuffle(workloads)
-    lengths = [1, 77, draw.randrange(*_RAGGED[device.type])]
+    if problem.operation is Operation.ATTENTION:
+        lengths = [1, 77, draw.randrange(*_RAGGED[device.type])]
+    else:
+        lengths = [
+            _within_bucket(problem.seq_len, draw),
+            problem.seq_len,
+            _within_bucket(problem.seq_len, draw),
+        ]
     return _ask(workloads, lengths, seed)
 
 
@@ -63,7 +72,14 @@ def final_questions(problem: Problem, seed: int, device: torch.device) -> tuple[
         longest = min(longest, _LONGEST[device.type])
     workloads = case_for(problem.operation).workloads
     lengths = [draw.randrange(longest * 3 // 4, longest) for _ in workloads]
-    return _ask(workloads, lengths, seed) + trial_questions(problem, seed + 1, device)
+    short = _ask(workloads[:2], [1, 77], seed + 2)
+    return _ask(workloads, lengths, seed) + short + trial_questions(problem, seed + 1, device)
+
+
+def _within_bucket(length: int, draw: random.Random) -> int:
+    """A length above half of it, a multiple of 16 if it is one: Triton compiles code of its own for those."""
+    step = 16 if length % 16 == 0 else 1
+    return draw.choice([shorter for shorter in range(step, length + 1, step) if 2 * shorter > length])
 
 
 def _ask(workloads: Sequence[str], lengths: Sequence[int], seed: int) -> tuple[Question, ...]:

@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import pytest
 import torch
 
 from splashgen.alpha import AlphaClass
@@ -32,10 +35,25 @@ def test_every_trial_gets_inputs_of_its_own() -> None:
     assert trial_questions(PROBLEM, 1, CPU) == first
 
 
-def test_lengths_are_ragged_and_include_one() -> None:
-    lengths = [question.seq_len for question in trial_questions(PROBLEM, 3, CPU)]
+def test_lengths_of_attention_are_ragged_and_include_one() -> None:
+    attention = replace(PROBLEM, operation=Operation.ATTENTION, head_dim=64, value_dim=64)
+    lengths = [question.seq_len for question in trial_questions(attention, 3, CPU)]
     assert 1 in lengths
     assert any(length % 16 for length in lengths if length > 1)
+
+
+@pytest.mark.parametrize("length", [1, 16, 64, 1000, 1024])
+def test_lengths_of_rows_are_of_the_problems_bucket_and_include_its_own(length: int) -> None:
+    for seed in range(20):
+        questions = trial_questions(replace(PROBLEM, seq_len=length), seed, CPU)
+        lengths = [question.seq_len for question in questions]
+        assert length in lengths
+        assert all(length / 2 < each <= length for each in lengths)
+        assert length % 16 or not any(each % 16 for each in lengths), "no code but the timed one is compiled"
+
+
+def test_the_final_gate_asks_for_the_shortest_rows() -> None:
+    assert {1, 77} <= {question.seq_len for question in final_questions(PROBLEM, 0, CPU)}
 
 
 def test_the_final_gate_asks_for_every_workload_near_the_problem_length() -> None:
