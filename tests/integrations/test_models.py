@@ -8,7 +8,9 @@ from tiny_models import ARCHITECTURES, DECODERS, batch, built, softmax_is_entmax
 from transformers import AutoModelForCausalLM
 
 
-def _outputs(model: Any, inputs: dict[str, torch.Tensor], **options: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def _outputs(
+    model: Any, inputs: dict[str, torch.Tensor], **options: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The hidden states of tokens that are not padding, and all parameters' gradients in one vector."""
     states = model(**inputs, **options).last_hidden_state
     states = states[inputs["attention_mask"].bool()] if "attention_mask" in inputs else states.flatten(0, 1)
@@ -22,7 +24,9 @@ def _agree(ours: Any, eager: Any, inputs: dict[str, torch.Tensor], alphas: Any =
     with softmax_is_entmax(alphas):
         true_states, true_gradients = _outputs(eager, inputs)
     torch.testing.assert_close(states, true_states, atol=2e-5, rtol=0)
-    torch.testing.assert_close(gradients / true_gradients.abs().max(), true_gradients / true_gradients.abs().max(), atol=2e-5, rtol=0)
+    torch.testing.assert_close(
+        gradients / true_gradients.abs().max(), true_gradients / true_gradients.abs().max(), atol=2e-5, rtol=0
+    )
 
 
 @pytest.mark.parametrize("side", [None, "left", "right"])
@@ -38,7 +42,10 @@ def test_one_alpha_a_layer(name: str) -> None:
 
 
 def test_alpha_near_1_is_nearly_softmax() -> None:
-    ours, softmax = (built("bert", name, splashgen_alpha=1.01)(**batch()).last_hidden_state for name in ("splashgen", "eager"))
+    ours, softmax = (
+        built("bert", name, splashgen_alpha=1.01)(**batch()).last_hidden_state
+        for name in ("splashgen", "eager")
+    )
     sparse = built("bert")(**batch()).last_hidden_state
     assert (ours - softmax).abs().max() < 0.1 < (sparse - softmax).abs().max()
 
@@ -58,7 +65,9 @@ def test_local_layers_may_keep_softmax() -> None:
 
 
 def test_softmax_layers_keep_their_dropout() -> None:
-    model = built("modernbert", splashgen_local="softmax", global_attn_every_n_layers=4, attention_dropout=0.5)
+    model = built(
+        "modernbert", splashgen_local="softmax", global_attn_every_n_layers=4, attention_dropout=0.5
+    )
     model.layers = model.layers[1:]  # the local ones
     model.train()
     inputs = batch()

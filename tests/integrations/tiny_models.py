@@ -26,7 +26,13 @@ _DECODER: dict[str, Any] = {
 _WINDOW = {"sliding_window": 5, "layer_types": ["sliding_attention", "full_attention"]}
 _MODERN = _ENCODER | {"local_attention": 8, "global_attn_every_n_layers": 2, "num_hidden_layers": 3}
 _GPT2 = {"n_embd": 32, "n_head": 4, "n_layer": 2, "n_positions": 64, "vocab_size": 50}
-_GPT2 |= {"attn_pdrop": 0.0, "resid_pdrop": 0.0, "embd_pdrop": 0.0, "bos_token_id": None, "eos_token_id": None}
+_GPT2 |= {
+    "attn_pdrop": 0.0,
+    "resid_pdrop": 0.0,
+    "embd_pdrop": 0.0,
+    "bos_token_id": None,
+    "eos_token_id": None,
+}
 
 ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt2": ("GPT2Config", _GPT2),
@@ -42,6 +48,8 @@ DECODERS = ("gpt2", "llama", "qwen2", "qwen3")
 
 def built(name: str, attention: str = "splashgen", kind: Any = AutoModel, **options: Any) -> Any:
     """A model with weights from one seed, larger than usual so that attention is not flat."""
+    if attention == "splashgen" and name in ("bert", "roberta") and transformers.__version__ < "5":
+        pytest.skip("This Transformers is too old for entmax in BERT and RoBERTa.")
     config_class, sizes = ARCHITECTURES[name]
     config = getattr(transformers, config_class)(**(sizes | {"initializer_range": 0.3} | options))
     torch.manual_seed(0)

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 import splashgen
-from splashgen.integrations.transformers.alpha import alpha_of, is_softmax_layer
+from splashgen.integrations.transformers.alpha_values import alpha_of
+from splashgen.integrations.transformers.modules import is_softmax_layer
 from splashgen.integrations.transformers.older import asked_for_weights, settled
 from splashgen.integrations.transformers.refusals import refuse
 from splashgen.integrations.transformers.softmax import softmax_attention
@@ -86,7 +88,7 @@ def arguments(
     if mask is None:
         return key, value, options
     if mask.dim() == 2:
-        options["key_padding"] = mask.to(device=key.device, dtype=bool)
+        options["key_padding"] = mask.to(key.device, torch.bool)
         return key[:, :, : mask.shape[1]], value[:, :, : mask.shape[1]], options
     options |= {"is_causal": False, "window_size": (-1, -1)}  # a whole mask says it all
     mask = mask[..., : key.shape[2]].bool()
@@ -125,7 +127,9 @@ def _packed(
 ) -> Tensor:
     """Sequences one after the other in a batch of one, as `DataCollatorWithFlattening` packs them."""
     out: Tensor = splashgen.attention_varlen(
-        *(tensor[0].transpose(0, 1) for tensor in (query, key, value)),
+        query[0].transpose(0, 1),
+        key[0].transpose(0, 1),
+        value[0].transpose(0, 1),
         kwargs["cu_seq_lens_q"].int(),
         kwargs["cu_seq_lens_k"].int(),
         int(kwargs["max_length_q"]),

@@ -35,11 +35,9 @@ class AlphaCallback(TrainerCallback):
     def on_step_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         if self._fixed:
             return
-        self._fixed = self.schedule.is_over(state.global_step)
-        (fix_alpha if self._fixed else set_alpha)(model, self.schedule(state.global_step))
-
-    def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any
-    ) -> None:
-        if logs is not None:
-            logs["alpha"] = self.schedule(state.global_step)
+        alpha = self.schedule(state.global_step)
+        if self.schedule.is_over(state.global_step):
+            fix_alpha(model, alpha)
+            self._fixed = True
+        else:
+            set_alpha(model, alpha)

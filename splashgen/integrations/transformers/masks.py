@@ -98,9 +98,7 @@ def _end_of_keys(
     return kv_length if q_length in (1, kv_length) else None
 
 
-def _padding(
-    mask: Tensor | None, batch_size: int, kv_length: int, kv_offset: int, end: int
-) -> Tensor | None:
+def _padding(mask: Tensor | None, batch_size: int, kv_length: int, kv_offset: int, end: int) -> Tensor | None:
     """Bool (batch_size, end) of the keys from `kv_offset` on, or None if all of `kv_length` exist."""
     if mask is None:
         return None if end == kv_length else torch.ones(batch_size, end, dtype=torch.bool)

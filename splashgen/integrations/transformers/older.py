@@ -1,6 +1,6 @@
 """What Transformers before 5.17 did in another way."""
 
-import contextlib
+import importlib
 import importlib.util
 import sys
 from typing import Any
@@ -10,7 +10,8 @@ import transformers
 from torch import Tensor, nn
 
 import splashgen
-from splashgen.integrations.transformers.alpha import alpha_of, is_softmax_layer
+from splashgen.integrations.transformers.alpha_values import alpha_of
+from splashgen.integrations.transformers.modules import is_softmax_layer, window_of
 from splashgen.integrations.transformers.refusals import refuse
 from splashgen.integrations.transformers.softmax import softmax_attention
 
@@ -32,7 +33,7 @@ def asked_for_weights() -> bool:
 def settled(
     module: nn.Module, scaling: float | None, is_causal: bool | None
 ) -> tuple[float | None, bool | None]:
-    """The scale of the scores and whether the mask is causal, which older GPT-2 does not tell as others do."""
+    """Scale and causality of a call; GPT-2 used not to tell them as others do."""
     if not hasattr(module, "is_cross_attention") or hasattr(module, "scaling"):
         return scaling, is_causal
     # Its `is_causal` argument is False under any mask, and its options on the scale are for eager alone.
@@ -45,22 +46,17 @@ def settled(
 
 def register(name: str) -> None:
     """Enter a function, or a refusal, where a model had a table of its own before it used the common one."""
-    with contextlib.suppress(ImportError):
-        from transformers.models.modernbert.modeling_modernbert import MODERNBERT_ATTENTION_FUNCTION
-
-        MODERNBERT_ATTENTION_FUNCTION[name] = _attend_modernbert
-    with contextlib.suppress(ImportError):
-        from transformers.models.bert.modeling_bert import BERT_SELF_ATTENTION_CLASSES
-        from transformers.models.roberta.modeling_roberta import ROBERTA_SELF_ATTENTION_CLASSES
-
-        BERT_SELF_ATTENTION_CLASSES[name] = ROBERTA_SELF_ATTENTION_CLASSES[name] = _refuse_bert
+    for model, table, function in _TABLES:
+        module = importlib.import_module(f"transformers.models.{model}.modeling_{model}")
+        if hasattr(module, table):
+            getattr(module, table)[name] = function
 
 
 def _refuse_bert(config: Any, **kwargs: Any) -> nn.Module:
     raise NotImplementedError(
-        f"{config.model_type} takes attention functions from Transformers 5.0 on, but {transformers.__version__} "
-        "is installed; `pip install -U transformers` brings a newer one. GPT-2, Llama, Qwen and ModernBERT "
-        "work with this one."
+        f"{config.model_type} takes attention functions from Transformers 5.0 on, but "
+        f"{transformers.__version__} is installed; `pip install -U transformers` brings a newer one. GPT-2, "
+        "Llama, Qwen and ModernBERT work with this one."
     )
 
 
@@ -80,16 +76,14 @@ def _attend_modernbert(
 
     Its mask is 0 or the lowest float for each pair, the same for all queries.
     """
-    from transformers.models.modernbert.modeling_modernbert import apply_rotary_pos_emb
-
+    rotated = sys.modules[type(module).__module__].apply_rotary_pos_emb
     dropout = float(getattr(module, "attention_dropout", 0.0)) if module.training else 0.0
-    local = None if local_attention == (-1, -1) else local_attention[0] + 1
-    softmax = is_softmax_layer(module, local)
+    softmax = is_softmax_layer(module, window_of(module))
     refuse(module, None, 0.0 if softmax else dropout, output_attentions, {})
     query, key, value = qkv.transpose(3, 1).unbind(dim=2)
     if position_embeddings is None:
         position_embeddings = module.rotary_emb(qkv, position_ids=position_ids)
-    query, key = apply_rotary_pos_emb(query, key, *position_embeddings)
+    query, key = rotated(query, key, *position_embeddings)
     padding = attention_mask[:, 0, 0] == 0
     options: dict[str, Any] = {
         "scale": None,
@@ -104,3 +98,10 @@ def _attend_modernbert(
     else:
         out = splashgen.attention(query, key, value, alpha=alpha_of(module), **options)
     return (out.transpose(1, 2).reshape(bs, -1, dim),)
+
+
+_TABLES = (
+    ("modernbert", "MODERNBERT_ATTENTION_FUNCTION", _attend_modernbert),
+    ("bert", "BERT_SELF_ATTENTION_CLASSES", _refuse_bert),
+    ("roberta", "ROBERTA_SELF_ATTENTION_CLASSES", _refuse_bert),
+)

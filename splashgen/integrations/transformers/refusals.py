@@ -1,4 +1,4 @@
-"""What Transformers may ask of an attention function and entmax attention does not do, each with a sentence."""
+"""What Transformers may ask and entmax attention does not do, each with a sentence."""
 
 import contextlib
 from typing import Any
@@ -16,7 +16,7 @@ _DROPOUTS = ("attn_pdrop", "attention_probs_dropout_prob", "attention_dropout")
 _UNSUPPORTED = {
     "head_mask": "pass none, and prune heads or zero their columns of the output projection instead",
     "layer_head_mask": "pass none, and prune heads or zero their columns of the output projection instead",
-    "position_bias": "use a model with rotary or absolute positions, or splashgen.attention with alibi_slopes",
+    "position_bias": "use a model with rotary or absolute positions, or ALiBi by splashgen.attention",
     "softcap": "set the config's soft cap to None, or keep attn_implementation='eager'",
     "s_aux": "attention sinks are softmax's: entmax can leave a row to few keys without one; keep 'eager'",
     "cache": "continuous batching keeps its keys in pages, which entmax does not read; use model.generate",
@@ -76,8 +76,8 @@ def _dropout_sentence(module: nn.Module, dropout: float) -> str:
     config = getattr(module, "config", None)
     name = next((name for name in _DROPOUTS if hasattr(config, name)), "attention_dropout")
     return (
-        f"Dropout on the attention weights is {dropout}, but entmax attention has none: it drops most of them "
-        f"anyway, exactly. Build the model with {name}=0.0 in its config, as in "
+        f"Dropout on the attention weights is {dropout}, but entmax attention has none: it drops most of "
+        f"them anyway, exactly. Build the model with {name}=0.0 in its config, as in "
         f'AutoModel.from_pretrained(name, attn_implementation="splashgen", {name}=0.0).'
     )
 

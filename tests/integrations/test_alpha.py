@@ -1,0 +1,113 @@
+"""α of a model: annealed without compiling again, learned and kept, or fixed."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_models import batch, built, softmax_is_entmax
+from torch._dynamo.testing import CompileCounter
+from transformers import AutoModel
+
+from splashgen.integrations.transformers import fix_alpha, learn_alpha, set_alpha
+from splashgen.integrations.transformers.alpha_values import alpha_of
+from splashgen.integrations.transformers.modules import attention_modules
+
+
+def _alphas(model: Any) -> list[Any]:
+    return [alpha_of(module) for _, module in attention_modules(model)]
+
+
+def test_set_alpha_equals_the_config() -> None:
+    model, inputs = built("gpt2"), batch("left")
+    for alpha in (1.01, 1.7):
+        set_alpha(model, alpha)
+        assert model.config.splashgen_alpha == alpha
+        theirs = built("gpt2", splashgen_alpha=alpha)
+        torch.testing.assert_close(model(**inputs)[0], theirs(**inputs)[0], atol=1e-5, rtol=0)
+
+
+def test_set_alpha_does_not_compile_again() -> None:
+    model, inputs = built("llama"), batch()
+    set_alpha(model, 1.01)
+    torch._dynamo.reset()
+    counter = CompileCounter()
+    compiled = torch.compile(model, fullgraph=True, backend=counter)
+    outs = []
+    for alpha in (1.01, 1.2, 1.5, 2.0):
+        set_alpha(compiled, alpha)
+        outs.append(compiled(**inputs, use_cache=False)[0])
+    assert counter.frame_count == 1
+    assert all(not torch.allclose(one, other) for one, other in itertools.pairwise(outs))
+
+
+def test_an_annealed_alpha_is_float32_in_any_model() -> None:
+    model = built("gpt2")
+    set_alpha(model, 1.01)
+    model.bfloat16()
+    assert all(alpha == torch.tensor(1.01) for alpha in _alphas(model))
+    assert model(**batch())[0].dtype == torch.bfloat16
+
+
+def test_fix_alpha_ends_annealing_and_learning() -> None:
+    model = built("gpt2")
+    set_alpha(model, 1.01)
+    fix_alpha(model, [1.5, 2.0])
+    assert _alphas(model) == [1.5, 2.0]
+    learn_alpha(model)
+    fix_alpha(model, 1.5)
+    assert _alphas(model) == [1.5, 1.5] and not any("alpha" in name for name in model.state_dict())
+
+
+def test_learned_alpha_has_the_gradient_of_dense_entmax() -> None:
+    ours, eager, inputs = built("bert"), built("bert", "eager"), batch("right")
+    parameters = learn_alpha(ours, 1.3)
+    assert [parameter.shape for parameter in parameters] == [(4,), (4,)]
+    ours(**inputs)[0].square().sum().backward()
+    alphas = [torch.full((4,), 1.3, requires_grad=True) for _ in parameters]
+    with softmax_is_entmax(alphas):
+        eager(**inputs)[0].square().sum().backward()
+    for parameter, alpha in zip(parameters, alphas, strict=True):
+        # d alpha / dz of 1 + sigmoid(z) at alpha = 1.3
+        torch.testing.assert_close(parameter.grad, alpha.grad * 0.3 * 0.7, atol=1e-3, rtol=1e-3)
+
+
+def test_learned_alpha_is_saved_and_loaded(tmp_path: Path) -> None:
+    model = built("llama")
+    for number, parameter in enumerate(learn_alpha(model)):
+        torch.nn.init.normal_(parameter, mean=number)
+    model.save_pretrained(tmp_path)
+    loaded = AutoModel.from_pretrained(tmp_path, attn_implementation="splashgen")
+    with pytest.raises(ValueError, match="learn_alpha"):
+        loaded(**batch())
+    learn_alpha(loaded, checkpoint=tmp_path)
+    torch.testing.assert_close(loaded(**batch())[0], model(**batch())[0])
+    built("llama").save_pretrained(tmp_path / "other")
+    with pytest.raises(FileNotFoundError, match="leave checkpoint out"):
+        learn_alpha(loaded, checkpoint=tmp_path / "other")
+
+
+def test_softmax_layers_learn_no_alpha() -> None:
+    assert len(learn_alpha(built("modernbert", splashgen_local="softmax"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"splashgen_alpha": 1.0}, "softmax"),
+        ({"splashgen_alpha": 2.5}, r"\(1, 2\]"),
+        ({"splashgen_alpha": "sharp"}, "number"),
+        ({"splashgen_alpha": [1.5]}, "layer 1"),
+        ({"splashgen_alpha": "learned"}, "learn_alpha"),
+        ({"splashgen_local": "flash"}, "'entmax' or 'softmax'"),
+    ],
+)
+def test_configs_that_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        built("gpt2", **options)(**batch())
+
+
+def test_only_models_of_the_interface_have_an_alpha() -> None:
+    with pytest.raises(ValueError, match="no attention modules"):
+        set_alpha(torch.nn.Linear(2, 2), 1.5)
