@@ -1,5 +1,6 @@
 """The eager road's autograd: a kernel's forward and backward as one differentiable function each."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -7,7 +8,7 @@ import torch
 from splashgen.kernel import Kernel
 from splashgen.strides import aligned, rows
 
-__all__ = ["AttentionFunction", "EntmaxFunction", "ZeroFunction"]
+__all__ = ["AttentionFunction", "Call", "EntmaxFunction", "ZeroFunction"]
 
 
 def _refuse_twice() -> None:
@@ -19,38 +20,46 @@ def _refuse_twice() -> None:
         )
 
 
+@dataclass(slots=True)
+class Call:
+    """One call of attention: what autograd need not see goes in one argument, each of which costs time."""
+
+    kernel: Kernel
+    scale: float
+    features: dict[str, Any]
+    """Passed to the kernel as they are."""
+    tau: torch.Tensor | None = None
+    """Filled by the forward pass; not differentiable."""
+
+
 class AttentionFunction(torch.autograd.Function):
-    """(kernel, scale, features, α or None, q, k, v) → (out, τ); `features` go to the kernel as they are."""
+    """(call, α or None, q, k, v) → out; τ is left in the call."""
 
     @staticmethod
     def forward(
         ctx: Any,
-        kernel: Kernel,
-        scale: float,
-        features: dict[str, Any],
+        call: Call,
         alpha: torch.Tensor | None,
         q: torch.Tensor,
         k: torch.Tensor,
         v: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        given = features if alpha is None else {**features, "alpha": alpha}
-        out, saved = kernel.forward(q, k, v, scale, **given)
+    ) -> torch.Tensor:
+        given = call.features if alpha is None else {**call.features, "alpha": alpha}
+        out, saved = call.kernel.forward(q, k, v, call.scale, **given)
         ctx.save_for_backward(alpha, q, k, v, *saved)
-        ctx.kernel, ctx.scale, ctx.features = kernel, scale, features
-        ctx.set_materialize_grads(False)
-        ctx.mark_non_differentiable(saved[0])
-        return out, saved[0]
+        ctx.kernel, ctx.scale, ctx.given = call.kernel, call.scale, call.features
+        call.tau = saved[0]
+        result: torch.Tensor = out
+        return result
 
     @staticmethod
-    def backward(ctx: Any, dout: torch.Tensor | None, dtau: None) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, dout: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         _refuse_twice()
-        if dout is None:
-            return None, None, None, None, None, None, None
         alpha, q, k, v, *saved = ctx.saved_tensors
-        given = ctx.features if alpha is None else {**ctx.features, "alpha": alpha}
+        given = ctx.given if alpha is None else {**ctx.given, "alpha": alpha}
         gradients = ctx.kernel.backward(aligned(dout), q, k, v, ctx.scale, tuple(saved), **given)
         dalpha = gradients[3] if len(gradients) > 3 else None
-        return None, None, None, dalpha, gradients[0], gradients[1], gradients[2]
+        return None, dalpha, gradients[0], gradients[1], gradients[2]
 
 
 class EntmaxFunction(torch.autograd.Function):

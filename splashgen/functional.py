@@ -5,7 +5,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from splashgen.autograd import AttentionFunction, ZeroFunction
+from splashgen.autograd import AttentionFunction, Call, ZeroFunction
 from splashgen.dispatch import memo
 from splashgen.features import Packed, alpha_tensor, feature_arguments, on_device_of, precise
 from splashgen.operators import attention_operator, needs_operator
@@ -245,8 +245,9 @@ def _run(
     query, key, value = aligned(query), aligned(key), aligned(value)
     with on_device_of(query):
         if plan.training:
-            result = AttentionFunction.apply(plan.kernel, plan.scale, features, number, query, key, value)
-            out, tau = cast(tuple[Tensor, Tensor], result)
+            call = Call(plan.kernel, plan.scale, features)
+            out = cast(Tensor, AttentionFunction.apply(call, number, query, key, value))
+            tau = cast(Tensor, call.tau)
         else:
             if number is not None:
                 features["alpha"] = number

@@ -21,12 +21,14 @@ def aligned(tensor: torch.Tensor) -> torch.Tensor:
     the matrix units work. A tensor that lies otherwise (a head dim that 16 does not divide, an odd stride)
     is copied once.
     """
-    tensor = rows(tensor)
+    strides = tensor.stride()
+    if strides[-1] != 1:
+        tensor = tensor.contiguous()
+        strides = tensor.stride()
     if not tensor.is_cuda:
         return tensor
-    bits = tensor.data_ptr() % _BYTES
-    for stride in tensor.stride()[:-1]:
-        bits |= stride % _ELEMENTS
+    # Every call comes through here. Of three or four dimensions these are all but the last.
+    bits = tensor.data_ptr() % _BYTES | (strides[0] | strides[1] | strides[-2]) % _ELEMENTS
     return realigned(tensor) if bits else tensor
 
 
