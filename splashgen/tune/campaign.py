@@ -17,6 +17,7 @@ from splashgen.tune.journal import Journal
 from splashgen.tune.limits import Limits
 from splashgen.tune.noise import geometric_mean
 from splashgen.tune.session import Session
+from splashgen.tune.terrain import Terrain
 from splashgen.tune.warm import incumbent, relatives, stored
 
 __all__ = ["Campaign", "Report", "Task"]
@@ -48,6 +49,8 @@ class Task:
     journal: Journal
     limits: Limits
     """The budget of the problem, and with `total_seconds` of all."""
+    terrain: Terrain | None = None
+    """What is searched; the problem's family if left out."""
 
 
 class Campaign:
@@ -138,6 +141,7 @@ class Campaign:
                 incumbent(problem, self._gpu, self._folder),
                 relatives(problem, self._gpu),
                 clock.left,
+                self._tasks[place].terrain,
             )
             self._notify(ProblemStarted(problem, place + 1, number, session.trials, session.done))
         return self._sessions[place]

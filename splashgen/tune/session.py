@@ -9,10 +9,8 @@ from datetime import date
 
 from splashgen.compile import CompilePool
 from splashgen.config import Config
-from splashgen.families import family_for
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
-from splashgen.render import render
 from splashgen.store import Entry, RunnerUp, Status, Timing
 from splashgen.tune.bench import Bench
 from splashgen.tune.confirm import Standing, confirm, winner
@@ -26,6 +24,7 @@ from splashgen.tune.pipeline import prepared
 from splashgen.tune.process import CallLost
 from splashgen.tune.records import Record, Ticket
 from splashgen.tune.search import Search
+from splashgen.tune.terrain import Terrain, terrain_of
 
 __all__ = ["Session", "Verdict"]
 
@@ -53,6 +52,8 @@ class Session:
         Good elsewhere, tried early.
     seconds_left : callable
         (share of this problem's search still to do, in seconds) → an estimate for all problems.
+    terrain : Terrain, optional
+        What is searched; the problem's family on the GPU if left out.
     """
 
     def __init__(
@@ -67,15 +68,17 @@ class Session:
         incumbent: Config | None = None,
         relatives: Sequence[Config] = (),
         seconds_left: Callable[[float], float] = lambda seconds: seconds,
+        terrain: Terrain | None = None,
     ) -> None:
         self._problem, self._gpu, self._limits = problem, gpu, limits
         self._journal, self._bench, self._pool = journal, bench, pool
         self._notify, self._seconds_left = notify, seconds_left
-        family = family_for(problem, gpu)
-        self._default, self._incumbent = family.default(problem, gpu), incumbent
+        self._terrain = terrain or terrain_of(problem, gpu)
+        self._default, self._incumbent = self._terrain.default, incumbent
         first = [self._default, *([incumbent] if incumbent else []), *relatives]
-        space = family.space.narrowed(problem, gpu)
-        self._search = Search(journal, space, problem, gpu, first, limits.trials)
+        self._search = Search(
+            journal, self._terrain.space, problem, gpu, first, limits.trials, self._terrain.code_hash
+        )
         self._records = self._search.records
 
     @property
@@ -199,7 +202,7 @@ class Session:
         return Entry(
             problem=self._problem,
             config=won.config,
-            code_hash=render(self._problem, won.config).hash,
+            code_hash=self._terrain.code_hash(won.config),
             status=Status.MEASURED,
             time_ms=times[won.config],
             error=won.outcome.errors,
