@@ -1,0 +1,213 @@
+"""What the kernels of `attention_triton` do: how many tiles each visits, and what a visit costs."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from splashgen.compile import CompiledKernel
+from splashgen.compile.loops import Loop
+from splashgen.config import Config
+from splashgen.plan.demands import Demand
+from splashgen.plan.sample import support
+from splashgen.problem import DType, Problem
+
+__all__ = ["SCHEDULE", "demands"]
+
+SCHEDULE = (
+    "block_m",
+    "block_n",
+    "bound_m",
+    "bound_n",
+    "bound_programs",
+    "bound_warps",
+    "bound_stages",
+    "bound_chunk",
+    "output_stages",
+    "output_registers",
+    "dq_stages",
+    "dkdv_stages",
+    "dkdv_registers",
+)
+
+_TOKENS, _HEADS = 32768, 16
+"""What attention is timed on: `splashgen.cases.attention`."""
+_LONG_LOOP = 32
+"""Instructions of a loop that does something, rather than wait."""
+
+
+def demands(
+    problem: Problem, config: Config, kernels: Mapping[str, CompiledKernel], workload: str
+) -> Sequence[Demand]:
+    """The work of the dense pass, the output and, in training, the backward kernels."""
+    return _Attention(problem, config, kernels, workload).all()
+
+
+class _Attention:
+    def __init__(
+        self, problem: Problem, config: Config, kernels: Mapping[str, CompiledKernel], workload: str
+    ) -> None:
+        self.problem, self.config, self.kernels = problem, config, kernels
+        self.n = problem.seq_len
+        self.heads = max(1, _TOKENS // self.n) * _HEADS
+        self.block_m, self.block_n = int(config.number("block_m")), int(config.number("block_n"))
+        self.found = support(
+            problem.bucketed(),
+            workload.removeprefix("timed:"),
+            self.block_m,
+            self.block_n,
+            int(config.number("bound_steps")),
+            int(config.number("bound_groups")),
+            str(config["solver"]),
+            config.number("tolerance"),
+        )
+        self.q_tiles = math.ceil(self.n / self.block_m)
+        self.k_tiles = math.ceil(self.n / self.block_n)
+        self.listed = self.heads * self._visible(self.block_m, self.block_n) * self.found.density
+        self.width = 4 if problem.dtype is DType.FLOAT32 else 2
+
+    def all(self) -> list[Demand]:
+        demands = [self._bound(), self._output()]
+        if self.problem.training:
+            d, dv = self.problem.head_dim, self.problem.value_dim
+            demands += [
+                self._flag_tiles(),
+                self._over_lists("_dq", self.q_tiles, 2 * d + dv, "dq_stages"),
+                self._list_queries(),
+                self._over_lists("_dkdv", self.k_tiles, 2 * d + 2 * dv, "dkdv_stages"),
+            ]
+        return demands
+
+    def _bound(self) -> Demand:
+        """Every visible block of scores once, then for each strip of rows the bound and its lists."""
+        config, kernel = self.config, self.kernels["_bound"]
+        bound_m, bound_n = int(config.number("bound_m")), int(config.number("bound_n"))
+        blocks = self.heads * self._visible(bound_m, bound_n)
+        strips = self.heads * math.ceil(self.n / bound_m)
+        chunks = strips * math.ceil(self.k_tiles / config.number("bound_chunk")) * self._share()
+        instructions = self._tiles(kernel, _light, blocks, self._masked(bound_m, bound_n))
+        instructions += strips * _straight(kernel)
+        listing = [loop for loop in kernel.loops if not loop.products and loop.instructions >= _LONG_LOOP]
+        if listing:  # the last one in the code writes the lists
+            instructions += chunks * listing[-1].instructions
+        return Demand(
+            kernel,
+            blocks=strips,
+            flops=blocks * bound_m * bound_n * 2.0 * self.problem.head_dim,
+            instructions=instructions * kernel.num_warps,
+            turns=blocks + chunks + strips * (2.0 + config.number("bound_steps")),
+            stages=int(config.number("bound_stages")),
+            bytes=self._inputs(self.problem.head_dim, 2) + 2.0 * self.listed,
+            persistent=int(config.number("bound_programs")),
+        )
+
+    def _output(self) -> Demand:
+        """Passes over the lists for τ, then one that sums the output."""
+        kernel, problem = self.kernels["_output"], self.problem
+        passes, outputs = self.found.passes, 2 if problem.training else 1
+        blocks, masked = self.heads * self.q_tiles, self._masked(self.block_m, self.block_n)
+        instructions = passes * self._tiles(kernel, _light, self.listed, masked)
+        instructions += self._tiles(kernel, _heavy, self.listed, masked) + blocks * _straight(kernel)
+        dims = (passes + 1.0) * problem.head_dim + outputs * problem.value_dim
+        return Demand(
+            kernel,
+            blocks=blocks,
+            flops=self.listed * self.block_m * self.block_n * 2.0 * dims,
+            instructions=instructions * kernel.num_warps,
+            turns=(self.listed + blocks) * (passes + 1.0),
+            stages=int(self.config.number("output_stages")),
+            bytes=self._inputs(problem.head_dim, 2) + self._inputs(problem.value_dim, 1 + outputs),
+        )
+
+    def _over_lists(self, name: str, tiles: int, dims: int, stages: str) -> Demand:
+        """A backward kernel: each listed tile once, `dims` multiply-adds for each of its scores."""
+        kernel, blocks = self.kernels[name], self.heads * tiles
+        masked = self._masked(self.block_m, self.block_n)
+        instructions = self._tiles(kernel, _heavy, self.listed, masked) + blocks * _straight(kernel)
+        return Demand(
+            kernel,
+            blocks=blocks,
+            flops=self.listed * self.block_m * self.block_n * 2.0 * dims,
+            instructions=instructions * kernel.num_warps,
+            turns=self.listed + 2.0 * blocks,
+            stages=int(self.config.number(stages)),
+            bytes=self._inputs(self.problem.head_dim, 3) + self._inputs(self.problem.value_dim, 2),
+        )
+
+    def _tiles(self, kernel: CompiledKernel, kind: "_Kind", tiles: float, masked: float) -> float:
+        """A warp's instructions for so many tiles, of which some are masked."""
+        plain, edge = kind(kernel)
+        masked = min(masked, tiles)
+        return (tiles - masked) * plain.instructions + masked * edge.instructions
+
+    def _flag_tiles(self) -> Demand:
+        """Zeroes a flag for every tile, reads the lists and sets the flags of what they name."""
+        return self._listing("_flag_tiles", self.q_tiles, self.k_tiles, 1.0)
+
+    def _list_queries(self) -> Demand:
+        """Reads the flags and writes the transposed lists."""
+        return self._listing("_list_queries", self.k_tiles, self.q_tiles, 1.0)
+
+    def _listing(self, name: str, entries: int, length: int, flag_bytes: float) -> Demand:
+        kernel = self.kernels[name]
+        turns = self.heads * entries * math.ceil(length / self.config.number("bound_chunk"))
+        body = max((loop.instructions for loop in kernel.loops), default=kernel.instructions)
+        return Demand(
+            kernel,
+            blocks=self.heads * entries,
+            instructions=turns * body * kernel.num_warps,
+            turns=turns,
+            bytes=self.heads * entries * length * flag_bytes + 2.0 * self.listed,
+        )
+
+    def _visible(self, rows: int, cols: int) -> int:
+        """Tiles of one head in which a score exists."""
+        strips = math.ceil(self.n / rows)
+        if not self.problem.causal:
+            return strips * math.ceil(self.n / cols)
+        last = np.minimum((np.arange(strips) + 1) * rows, self.n)
+        return int(np.ceil(last / cols).sum())
+
+    def _masked(self, rows: int, cols: int) -> float:
+        """Of the visible ones, tiles that the causal mask cuts, in all heads."""
+        if not self.problem.causal:
+            return 0.0
+        return self.heads * math.ceil(self.n / rows) * max(1.0, rows / cols)
+
+    def _share(self) -> float:
+        """Of the tiles that are visible."""
+        return self._visible(self.block_m, self.block_n) / (self.q_tiles * self.k_tiles)
+
+    def _inputs(self, dim: int, tensors: int) -> float:
+        """Bytes of so many tensors of all rows."""
+        return float(self.heads * self.n * dim * self.width * tensors)
+
+
+_Kind = Callable[[CompiledKernel], tuple[Loop, Loop]]
+
+
+def _light(kernel: CompiledKernel) -> tuple[Loop, Loop]:
+    """The loops with the fewest matrix products, over unmasked and over masked tiles: scores alone."""
+    loops = _multiplying(kernel)
+    return _plain_and_masked([loop for loop in loops if loop.products == loops[0].products])
+
+
+def _heavy(kernel: CompiledKernel) -> tuple[Loop, Loop]:
+    """The loops with the most matrix products, over unmasked and over masked tiles."""
+    loops = _multiplying(kernel)
+    return _plain_and_masked([loop for loop in loops if loop.products == loops[-1].products])
+
+
+def _plain_and_masked(loops: Sequence[Loop]) -> tuple[Loop, Loop]:
+    return min(loops, key=lambda loop: loop.instructions), max(loops, key=lambda loop: loop.instructions)
+
+
+def _multiplying(kernel: CompiledKernel) -> list[Loop]:
+    """The loops with matrix products, fewest first; the whole code where the compiler left no such loop."""
+    loops = [loop for loop in kernel.loops if loop.products]
+    return sorted(loops, key=lambda loop: loop.products) or [Loop(kernel.instructions, 0)]
+
+
+def _straight(kernel: CompiledKernel) -> int:
+    """Instructions outside of the innermost loops."""
+    return max(kernel.instructions - sum(loop.instructions for loop in kernel.loops), 0)

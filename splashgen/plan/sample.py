@@ -1,0 +1,156 @@
+"""What depends on the data: how many tiles a support list holds and how many passes τ takes, on a sample.
+
+The workloads are those that timings are taken on (`splashgen.cases`), one head of them, and of that a few
+blocks of queries. The dense pass and the solver are followed step by step as the templates have them.
+"""
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from splashgen.problem import Problem
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Support", "row_passes", "support"]
+
+_ROWS = 64
+_MOST_SCORES = 1 << 23
+_SEED = 0
+_GENERIC_POWER = 1.0 / 0.35
+"""Of α = 1.35, with which the generic class is timed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """Of an attention workload."""
+
+    density: float
+    """Share of the visible tiles that are listed."""
+    passes: float
+    """Over a list, until τ is known well enough."""
+
+
+@functools.lru_cache(maxsize=1024)
+def support(
+    problem: Problem,
+    workload: str,
+    block_m: int,
+    block_n: int,
+    bound_steps: int,
+    bound_groups: int,
+    solver: str,
+    tolerance: float,
+) -> Support:
+    """The support lists of tiles of (block_m, block_n) scores, and the passes to `tolerance`.
+
+    Parameters
+    ----------
+    problem : Problem
+        An attention problem; its masks but for the causal one are left out.
+    workload : str
+        One of `splashgen.workloads.WORKLOADS`.
+    bound_steps : int
+        Newton steps over the tile maxima; 0 starts from the row's maximum less 1.
+    bound_groups : int
+        Into how many groups of neighbours the maxima are gathered for those steps.
+    """
+    import torch
+
+    z, visible = _scores(problem, workload)
+    power = problem.alpha.power or _GENERIC_POWER
+    maxima = z.unflatten(-1, (-1, block_n)).amax(-1)
+    top = z.amax(-1, keepdim=True)
+    lower = top - 1.0
+    gathered = maxima.unflatten(-1, (min(bound_groups, maxima.shape[-1]), -1)).amax(-1)
+    for _ in range(bound_steps):
+        lower, _ = _newton(gathered, lower, power)
+    listed = (maxima > lower).unflatten(0, (-1, block_m)).any(1)
+    seen = visible.unflatten(-1, (-1, block_n)).any(-1).unflatten(0, (-1, block_m)).any(1)
+    density = float(listed.sum() / seen.sum())
+    tau, passes, count = lower, torch.zeros(listed.shape[0]), 0
+    unsettled = torch.ones(listed.shape[0], dtype=torch.bool)
+    while bool(unsettled.any()) and count < 40:
+        tau, gap = _halley(z, tau, top, power) if solver == "halley" else _newton(z, tau, power)
+        passes += unsettled
+        unsettled &= gap.unflatten(0, (-1, block_m)).amax((1, 2)) > tolerance
+        count += 1
+    return Support(density, float(passes.mean()))
+
+
+@functools.lru_cache(maxsize=64)
+def row_passes(problem: Problem, workload: str, tolerance: float = 1e-6) -> float:
+    """Passes over a row of entmax until τ is known to float32's precision, from the row's maximum less 1."""
+    from splashgen.workloads import entmax_scores
+
+    power = problem.alpha.power or _GENERIC_POWER
+    n = problem.seq_len
+    z = entmax_scores(workload, max(1, min(_ROWS, _MOST_SCORES // n)), n, _SEED) / power
+    top = z.amax(-1, keepdim=True)
+    tau, passes = top - 1.0, 0
+    gap = top.new_ones(())
+    while float(gap.amax()) > tolerance and passes < 32:
+        tau, gap = _halley(z, tau, top, power)
+        passes += 1
+    return float(passes)
+
+
+@functools.lru_cache(maxsize=4)
+def _scores(problem: Problem, workload: str) -> tuple["torch.Tensor", "torch.Tensor"]:
+    """Scaled scores (rows, n) of evenly spread query blocks, -inf where invisible, and what is visible."""
+    import torch
+
+    from splashgen.workloads import Shape, attention_tensors
+
+    n, d = max(problem.seq_len, 256), problem.head_dim
+    drawn = attention_tensors(workload, Shape(1, 1, 1, n, n, d, problem.value_dim), _SEED)
+    q, k = drawn["q"][0, 0], drawn["k"][0, 0]
+    blocks = n // _ROWS
+    chosen = min(blocks, max(_MOST_SCORES // (_ROWS * n), 2))
+    first = ((torch.arange(chosen) + 0.5) * blocks / chosen).long() * _ROWS
+    rows = (first[:, None] + torch.arange(_ROWS)).flatten()
+    power = problem.alpha.power or _GENERIC_POWER
+    z = q[rows] @ k.mT * (d**-0.5 / power)
+    visible = torch.ones_like(z, dtype=torch.bool)
+    if problem.causal:
+        visible = torch.arange(n) <= rows[:, None]
+    return z.masked_fill(~visible, -math.inf), visible
+
+
+def _moments(
+    z: "torch.Tensor", tau: "torch.Tensor", power: float
+) -> tuple["torch.Tensor", "torch.Tensor", "torch.Tensor"]:
+    """Σ y^p, Σ y^(p-1), Σ y^(p-2) over the support, y = max(z - τ, 0)."""
+    y = (z - tau).clamp(min=0.0)
+    inside = y > 0.0
+    return (
+        y.pow(power).sum(-1, keepdim=True),
+        (y.pow(power - 1.0) * inside).sum(-1, keepdim=True),
+        (y.clamp(min=1e-30).pow(power - 2.0) * inside).sum(-1, keepdim=True),
+    )
+
+
+def _newton(z: "torch.Tensor", tau: "torch.Tensor", power: float) -> tuple["torch.Tensor", "torch.Tensor"]:
+    """Newton's step on g = (Σ y^p)^(1/p), and |g - 1| before it."""
+    s0, s1, _ = _moments(z, tau, power)
+    g = s0.pow(1.0 / power)
+    return tau + (g - 1.0) * s0 / (s1 * g), (g - 1.0).abs()
+
+
+def _halley(
+    z: "torch.Tensor", tau: "torch.Tensor", top: "torch.Tensor", power: float
+) -> tuple["torch.Tensor", "torch.Tensor"]:
+    """Halley's step on g inside its bracket, else Newton's, and |g - 1| before it."""
+    import torch
+
+    s0, s1, s2 = _moments(z, tau, power)
+    g = s0.pow(1.0 / power)
+    h, slope = g - 1.0, s1 / s0
+    bend = (power - 1.0) * (s2 / s0 - slope.square())
+    newton = tau + h / (slope * g)
+    denominator = 2.0 * slope.square() * g - h * bend
+    halley = tau + 2.0 * h * slope / denominator
+    inside = (denominator > 0.0) & (halley >= newton) & (halley <= top - (top - tau) / g)
+    return torch.where(inside, halley, newton), h.abs()
