@@ -1,5 +1,6 @@
 """`splashgen tune`: find the fastest configs for the device that is here, and store them."""
 
+import contextlib
 import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from splashgen.gpu import Gpu
     from splashgen.problem import Problem
-    from splashgen.tune import Limits, Report
+    from splashgen.tune import Limits
+    from splashgen.tune.events import Notify
 
 __all__ = ["tune"]
 
@@ -72,6 +76,14 @@ def tune(
         bool,
         typer.Option("--worker", help="Join the studies that a tune on the same --storage has begun."),
     ] = False,
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            help="Tune the problem of this recording (see splashgen record), which stands in for the device. "
+            "The winner goes to --output, or to a folder beside the studies.",
+        ),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Report every trial.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the final table only.")] = False,
 ) -> None:
@@ -80,7 +92,8 @@ def tune(
     Ctrl-C keeps what was found, and the same command goes on from there.
     """
     from splashgen.errors import SplashgenError
-    from splashgen.tune import choose_gpu
+    from splashgen.tune import Limits, choose_gpu, work
+    from splashgen.tune import tune as tune_problems
     from splashgen.tune.presets import preset as named_preset
     from splashgen.tune.summary import print_summary
     from splashgen.tune.target import GpuNotHereError
@@ -97,6 +110,11 @@ def tune(
                 "--worker takes problems and limits from the studies it joins; "
                 "leave out the options that name them."
             )
+        if replay and (worker or inference or any(value is not None for value in named)):
+            raise ValueError(
+                "--replay takes device and problem from its file; leave out the options that name them, "
+                "and --worker: the same command joins the study on the same --storage."
+            )
         if inference or any(value is not None for value in named):
             problems = _problems(
                 device, operation, head_dim, value_dim, dtype, alpha, causal, seq_len, inference
@@ -106,9 +124,20 @@ def tune(
     except ValueError as error:
         raise _failure(error, 2) from None
     try:
-        limits = _limits(chosen.limits, trials, time)
-        begun = None if worker else (problems, limits, again)
-        report = _run(begun, device, storage, output, log, verbose, quiet)
+        limits = _limits(Limits() if replay else chosen.limits, trials, time)
+        with _watching(log, verbose, quiet) as notify:
+            if replay:
+                from splashgen.tune.replay import replay as tune_recorded
+
+                report, device = tune_recorded(
+                    replay, limits, again=again, folder=output, storage=storage, notify=notify
+                )
+            elif worker:
+                report = work(storage, device, folder=output, notify=notify)
+            else:
+                report = tune_problems(
+                    problems, device, limits, again=again, folder=output, storage=storage, notify=notify
+                )
     except NotImplementedError as error:
         raise _failure(error, 2) from None
     except (SplashgenError, OSError) as error:
@@ -177,24 +206,12 @@ def _limits(limits: "Limits", trials: int | None, seconds: float | None) -> "Lim
     return limits
 
 
-def _run(
-    begun: tuple[tuple["Problem", ...], "Limits", bool] | None,
-    gpu: "Gpu",
-    storage: str | None,
-    output: Path | None,
-    log: Path | None,
-    verbose: bool,
-    quiet: bool,
-) -> "Report":
-    """Tune the problems with the limits, anew or not; without them, join what others have begun."""
-    import contextlib
-
+@contextlib.contextmanager
+def _watching(log: Path | None, verbose: bool, quiet: bool) -> "Iterator[Notify]":
+    """Whoever shows or writes down the tuner's events, while it runs."""
     from rich.console import Console
 
-    from splashgen.tune import tune as tune_problems
-    from splashgen.tune import work
     from splashgen.tune.display import JsonLines, LiveView, PlainLines, all_of
-    from splashgen.tune.events import Notify
 
     console = Console(stderr=True)
     watchers: list[Notify] = []
@@ -205,10 +222,4 @@ def _run(
             watchers.append(stack.enter_context(LiveView(console, verbose)))
         elif not quiet:
             watchers.append(PlainLines(verbose=verbose))
-        notify = all_of(watchers)
-        if begun is None:
-            return work(storage, gpu, folder=output, notify=notify)
-        problems, limits, again = begun
-        return tune_problems(
-            problems, gpu, limits, again=again, folder=output, storage=storage, notify=notify
-        )
+        yield all_of(watchers)
