@@ -1,4 +1,4 @@
-"""How many instructions a compiled kernel has, and how many each of its innermost loops: read from its binary."""
+"""Instructions of a compiled kernel and of its innermost loops, counted in its binary."""
 
 import re
 import subprocess

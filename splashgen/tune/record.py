@@ -150,7 +150,7 @@ def _compiled(
     compiling: dict[Future[tuple[CompiledKernel, ...]], tuple[str, Config]] = {}
     while True:
         for code_hash, config in islice(waiting, _AHEAD - len(compiling)):
-            compiling[pool.submit(Job(problem, config, gpu))] = (code_hash, config)
+            compiling[pool.submit(Job(problem, config, gpu, counted=True))] = (code_hash, config)
         if not compiling:
             return
         done, _ = wait(compiling, return_when=FIRST_COMPLETED)
