@@ -42,6 +42,8 @@ def check(targets: Targets, results: Collected) -> list[Line]:
     for target in targets.targets:
         if target.kind == "first_call":
             lines.append(_first_call(target, results))
+        elif target.kind == "overhead":
+            lines += _overhead(target, results)
         elif target.kind in ("copy_share", "entmax_speed"):
             lines += [_entmax(target, n, results) for n in LENGTHS if _within(n, target.seq_len)]
         else:
@@ -119,6 +121,21 @@ def _first_call(target: Target, results: Collected) -> Line:
         return Line(target.name, where, band.sign, None, False, "not measured")
     seconds = float(call["seconds"])
     return Line(target.name, where, band.sign, seconds, band.meets(seconds))
+
+
+def _overhead(target: Target, results: Collected) -> Iterator[Line]:
+    band, found = target.bands[-1], results.overhead(target.phase)
+    for n, rows in sorted(found.items()):
+        ours, bare = (rows.get(name, {"status": "missing", "reason": ""}) for name in ("ours", "bare"))
+        where = f"n={n} {target.phase}"
+        if "us" not in ours or "us" not in bare:
+            name, row = ("ours", ours) if "us" not in ours else ("bare", bare)
+            yield Line(target.name, where, band.sign, None, False, _no_number(name, row))
+            continue
+        value = median(ours["us"]) - median(bare["us"])
+        yield Line(target.name, where, band.sign, value, band.meets(value))
+    if not found:
+        yield Line(target.name, target.phase, band.sign, None, False, "not measured")
 
 
 def _entmax(target: Target, n: int, results: Collected) -> Line:

@@ -26,6 +26,7 @@ class Collected:
         self._cells: dict[str, dict[str, Any]] = {}
         self._entmax: dict[int, tuple[str, dict[str, Any]]] = {}
         self._first_calls: list[tuple[str, dict[str, Any]]] = []
+        self._overhead: list[tuple[str, dict[str, Any]]] = []
         for file in files:
             sessions = file.data["sessions"]
             for key, cell in file.data["cells"].items():
@@ -43,6 +44,11 @@ class Collected:
                 (sessions[call["session"]]["date"], call)
                 for call in file.data["first_calls"]
                 if sessions[call["session"]]["gpu"] == gpu
+            ]
+            self._overhead += [
+                (sessions[calls["session"]]["date"], calls)
+                for calls in file.data.get("overhead", ())
+                if sessions[calls["session"]]["gpu"] == gpu
             ]
         for runs in self._runs.values():
             runs.sort(key=lambda run: run[0], reverse=True)
@@ -89,6 +95,11 @@ class Collected:
             call for call in self._first_calls if call[1]["cache"] == cache and call[1]["peer"] == "ours"
         ]
         return max(found, key=lambda call: call[0])[1] if found else None
+
+    def overhead(self, call: str) -> dict[int, dict[str, Any]]:
+        """The newest rows of a kind of call, by peer, for each length."""
+        found = sorted(self._overhead, key=lambda calls: calls[0])
+        return {calls["seq_len"]: calls["peers"] for _, calls in found if calls["call"] == call}
 
 
 def milliseconds(row: dict[str, Any], phase: str) -> float:

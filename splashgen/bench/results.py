@@ -23,7 +23,7 @@ class Results:
     """A file of results, read if it exists.
 
     `data` has `sessions` (where and with what), `cells` (by `Cell.key`: `cell`, `tile_density` and `runs`),
-    `entmax`, `solvers` and `first_calls`. A run holds all who were timed in turn, ours always among them.
+    `entmax`, `solvers`, `first_calls` and `overhead`. A run has all who were timed in turn, with ours.
 
     Raises
     ------
@@ -34,7 +34,7 @@ class Results:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.data: dict[str, Any] = {"schema": _SCHEMA, "sessions": []}
-        self.data |= {"cells": {}, "entmax": {}, "solvers": [], "first_calls": []}
+        self.data |= {"cells": {}, "entmax": {}, "solvers": [], "first_calls": [], "overhead": []}
         if path.exists():
             try:
                 self.data = json.loads(path.read_text(encoding="utf-8"))

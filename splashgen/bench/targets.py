@@ -45,12 +45,13 @@ class Target(_Strict):
     """One line of the table."""
 
     name: str
-    kind: Literal["speed", "floor", "error", "memory", "first_call", "copy_share", "entmax_speed"]
+    kind: Literal["speed", "floor", "error", "memory", "first_call", "copy_share", "entmax_speed", "overhead"]
     """`speed`: a peer's time over ours. `floor`: our time over that of the unavoidable work. `error`: our
     largest error over its budget. `memory`: our peak over a peer's. `first_call`: seconds, its cache being
-    `cold` or `warm`. `copy_share`, `entmax_speed`: a copy's, or a peer's, time over our row-wise entmax's."""
+    `cold` or `warm`. `copy_share`, `entmax_speed`: a copy's, or a peer's, time over our row-wise entmax's.
+    `overhead`: microseconds that a call of ours takes beyond the bare launch of its kernels."""
     peer: str | None = None
-    phase: Literal["forward", "backward", "both", "cold", "warm"] = "forward"
+    phase: Literal["forward", "backward", "both", "cold", "warm", "inference", "training"] = "forward"
     seq_len: tuple[int, ...] | None = None
     """The lengths it is about; all if left out. The same for the next four."""
     head_dim: tuple[int, ...] | None = None

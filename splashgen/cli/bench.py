@@ -28,7 +28,10 @@ def bench(
         bool, typer.Option("--solvers", help="Passes that each solver of τ needs, instead of attention.")
     ] = False,
     first_call: Annotated[
-        bool, typer.Option("--first-call", help="First calls in new processes, instead of attention.")
+        bool, typer.Option("--first-call", help="First calls in new processes, instead.")
+    ] = False,
+    overhead: Annotated[
+        bool, typer.Option("--overhead", help="What a call costs the host, instead.")
     ] = False,
     seq_len: Annotated[list[int] | None, typer.Option(min=1, help="Only this length; repeatable.")] = None,
     head_dim: Annotated[list[int] | None, typer.Option(min=1, help="Only this head dim; repeatable.")] = None,
@@ -54,7 +57,7 @@ def bench(
 ) -> None:
     """Measure splashgen and its peers in turn, on the same inputs, and keep every sample.
 
-    A second run with the same --output fills in what is missing. Exits 1 if --check finds a target missed.
+    A second run with the same --output fills in what is missing. Exits 1 if --check finds one missed.
     """
     import torch
 
@@ -72,9 +75,10 @@ def bench(
                 _plot(results)
             elif table:
                 _table(results, peer)
-            elif entmax or solvers or first_call:
+            elif entmax or solvers or first_call or overhead:
                 file = Results(output or _default_output(detect(where).slug))
-                _others(file, where, entmax, solvers, first_call, seq_len, head_dim, peer, rounds)
+                kinds = {"entmax": entmax, "solvers": solvers, "first": first_call, "overhead": overhead}
+                _others(file, where, kinds, seq_len, head_dim, peer, skip, rounds)
             else:
                 file = Results(output or _default_output(detect(where).slug))
                 _attention(file, where, seq_len, head_dim, workload, peer, skip, rounds, budget, again)
@@ -121,30 +125,35 @@ def _attention(
 def _others(
     file: "Results",
     device: "torch.device",
-    entmax: bool,
-    solvers: bool,
-    first_call: bool,
+    wanted: dict[str, bool],
     seq_lens: list[int] | None,
     head_dims: list[int] | None,
     peers: list[str] | None,
+    skipped: list[str] | None,
     rounds: int,
 ) -> None:
     from splashgen.bench.facts import session_facts
 
     session = file.begin(session_facts(device))
-    if entmax:
+    if wanted["entmax"]:
         from splashgen.bench.rowwise import LENGTHS, measure_rowwise
 
         measure_rowwise(file, session, device, seq_lens or LENGTHS, rounds, _say)
-    if solvers:
+    if wanted["solvers"]:
         from splashgen.bench.solvers import measure_solvers
 
         measure_solvers(file, session, device, _say)
-    if first_call:
+    if wanted["first"]:
         from splashgen.bench.first_call import measure_first_calls
 
         sizes = (seq_lens or [8192 if device.type == "cuda" else 256])[0], (head_dims or [64])[0]
         measure_first_calls(file, session, peers or ["ours"], sizes, str(device), _say)
+    if wanted["overhead"]:
+        from splashgen.bench.overhead import PEERS, measure_overhead
+        from splashgen.bench.peers import chosen
+
+        named = chosen(peers or PEERS, skipped or [])
+        measure_overhead(file, session, device, named, seq_lens, (head_dims or [64])[0], _say)
     _say(f"Results are in {file.path}.")
 
 
