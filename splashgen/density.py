@@ -8,7 +8,7 @@ from torch.nn import functional
 from splashgen.reference.rows import Alpha, checked_alpha, solve
 from splashgen.reference.visibility import Visibility
 
-__all__ = ["tile_density"]
+__all__ = ["tile_density", "tiled"]
 
 _SCORES = 1 << 23
 
@@ -45,12 +45,12 @@ def tile_density(
         visible = visibility.block(first, last, n_q, n_k, q.device)
         scores = scale * (q[:, :, first:last].double() @ keys)
         y = solve(torch.where(visible, scores, -math.inf), alpha).y
-        alive += int(_tiled(y > 0.0, block).sum())
-        visible_tiles += batch * heads * int(_tiled(visible, block).sum())
+        alive += int(tiled(y > 0.0, block).sum())
+        visible_tiles += batch * heads * int(tiled(visible, block).sum())
     return alive / max(visible_tiles, 1)
 
 
-def _tiled(flags: torch.Tensor, block: int) -> torch.Tensor:
+def tiled(flags: torch.Tensor, block: int) -> torch.Tensor:
     """Whether any flag of each tile is set: (..., rows, n) → (..., rows/block, n/block), rounded up."""
     height, width = flags.shape[-2:]
     padded = functional.pad(flags, (0, -width % block, 0, -height % block))

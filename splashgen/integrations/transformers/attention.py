@@ -1,5 +1,6 @@
 """The attention function of `AttentionInterface`: a model's call → `splashgen.attention`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,7 +13,10 @@ from splashgen.integrations.transformers.older import asked_for_weights, settled
 from splashgen.integrations.transformers.refusals import refuse
 from splashgen.integrations.transformers.softmax import softmax_attention
 
-__all__ = ["arguments", "attend"]
+__all__ = ["Compute", "arguments", "attend", "computed"]
+
+Compute = Callable[[nn.Module, Tensor, Tensor, Tensor, float | None, dict[str, Any]], Tensor]
+"""(module, query, key, value, a softmax layer's dropout or None, options) → (batch, heads, n_q, head_dim)."""
 
 
 def attend(
@@ -25,6 +29,7 @@ def attend(
     dropout: float = 0.0,
     is_causal: bool | None = None,
     sliding_window: int | None = None,
+    compute: Compute | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Entmax attention for a module of Transformers.
@@ -45,6 +50,8 @@ def attend(
         In place of the module's own.
     sliding_window : int, optional
         Keys up to sliding_window - 1 positions away are seen, as in Transformers' flash-attn functions.
+    compute : callable, optional
+        In place of `computed`: what is done with the tensors; `splashgen.inspect` looks at them there.
 
     Returns
     -------
@@ -65,11 +72,23 @@ def attend(
     key, value, options = arguments(
         module, query, key, value, attention_mask, scaling, is_causal, sliding_window
     )
-    if softmax:
-        out = softmax_attention(query, key, value, dropout=dropout, **options)
-    else:
-        out = splashgen.attention(query, key, value, alpha=alpha_of(module), **options)
+    out = (compute or computed)(module, query, key, value, dropout if softmax else None, options)
     return out.transpose(1, 2).contiguous(), None
+
+
+def computed(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    dropout: float | None,
+    options: dict[str, Any],
+) -> Tensor:
+    """Entmax attention with α of the module; softmax attention where there is a dropout, 0 included."""
+    if dropout is not None:
+        return softmax_attention(query, key, value, dropout=dropout, **options)
+    out: Tensor = splashgen.attention(query, key, value, alpha=alpha_of(module), **options)
+    return out
 
 
 def arguments(
