@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -213,3 +214,15 @@ def test_the_gate_compiles_nothing_that_was_not_compiled_ahead(tmp_path):
     count, workloads = json.loads(run_without_interpreter(GATE_SCRIPT, folder=tmp_path))
     assert count >= 4
     assert workloads == []
+
+
+def test_the_pool_counts_what_it_has_not_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(CompilePool, "_compile", lambda pool, job: gate.wait(10))
+    problem = Problem(Operation.ENTMAX, AlphaClass.TWO, DType.FLOAT32, 1024)
+    with CompilePool(processes=1) as pool:
+        first, *_ = [pool.submit(Job(problem, Config.of("entmax_triton", {}), H100)) for _ in range(3)]
+        assert pool.pending == 3
+        gate.set()
+        first.result()
+    assert pool.pending == 0, "closing drops the rest"
