@@ -16,15 +16,15 @@ from splashgen.space import Space
 from splashgen.tune.limits import Limits
 from splashgen.tune.mutex import MutexLost
 from splashgen.tune.outcome import Outcome
-from splashgen.tune.records import CLAIM, DROPPED, Claim, News, Record, Ticket, ending, facts_of, record_of
+from splashgen.tune.records import CLAIM, DROPPED, ENDED, Record, Ticket, ending, facts_of, record_of
 from splashgen.tune.recovery import Recovery
 from splashgen.tune.sampler import sampler
 from splashgen.tune.storage import Storage, open_storage, state_folder
 from splashgen.tune.studies import ABOUT, FINISHED, describe, study_named
+from splashgen.tune.watch import News, Watch
 
 __all__ = ["Journal", "News", "Record", "Ticket", "open_storage", "state_folder"]
 
-_ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 _CLOSING_SECONDS = 3600.0
 """After which whoever looks for the winner is taken for dead, should its connection outlive it."""
 
@@ -74,8 +74,7 @@ class Journal:
         self._study.sampler = sampler(zlib.crc32((self.name + worker).encode()) + len(self._trials()))
         self._turn = storage.mutex(f"{self.name} | turn")
         self._running: dict[int, optuna.Trial] = {}
-        self._seen: dict[int, TrialState] = {}
-        """Trials that are our own or that `News` has told of: RUNNING, or anything else once they ended."""
+        self._watch = Watch(space.family)
         self._recovery = Recovery(self._study, storage, worker)
         with contextlib.suppress(MutexLost), self._held():
             self._recover()
@@ -93,7 +92,7 @@ class Journal:
 
     def records(self) -> list[Record]:
         """Every candidate whose end is known, in the order in which they were handed out."""
-        return [record_of(self._space.family, trial) for trial in self._trials() if trial.state in _ENDED]
+        return [record_of(self._space.family, trial) for trial in self._trials() if trial.state in ENDED]
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[News]:
@@ -106,7 +105,7 @@ class Journal:
         """
         with self._held():
             self._recover()
-            yield self._news()
+            yield self._watch.news(self._trials())
 
     @contextlib.contextmanager
     def closing(self) -> Iterator[bool]:
@@ -153,7 +152,7 @@ class Journal:
             trial.set_user_attr(CLAIM, code_hash)
         except UpdateFinishedTrialError as error:
             raise MutexLost from error
-        self._seen[ticket.number] = TrialState.RUNNING
+        self._watch.seen[ticket.number] = TrialState.RUNNING
         self._storage.heart.begin(trial._trial_id)
 
     def tell(
@@ -172,9 +171,9 @@ class Journal:
                 trial.set_user_attr(name, value)
             self._study.tell(trial, *ending(outcome))
         except (UpdateFinishedTrialError, ValueError):  # Optuna's two ways to say that the trial has ended
-            if self._study.get_trials(deepcopy=False)[ticket.number].state not in _ENDED:
+            if self._study.get_trials(deepcopy=False)[ticket.number].state not in ENDED:
                 return False
-        self._seen[ticket.number] = TrialState.COMPLETE
+        self._watch.seen[ticket.number] = TrialState.COMPLETE
         return True
 
     def drop(self, ticket: Ticket) -> None:
@@ -183,7 +182,7 @@ class Journal:
         with contextlib.suppress(UpdateFinishedTrialError, ValueError):  # others took it over before
             trial.set_user_attr(DROPPED, True)
             self._study.tell(trial, state=TrialState.FAIL)
-        self._seen[ticket.number] = TrialState.FAIL
+        self._watch.seen[ticket.number] = TrialState.FAIL
 
     def _end(self, ticket: Ticket) -> optuna.Trial:
         trial = self._running.pop(ticket.number)
@@ -202,23 +201,3 @@ class Journal:
 
     def _recover(self) -> None:
         self._recovery.run(self._trials(), self._running)
-
-    def _news(self) -> News:
-        records, claims, freed = [], [], []
-        for trial in self._trials():
-            before = self._seen.get(trial.number)
-            if trial.state is before or (before is not None and before is not TrialState.RUNNING):
-                continue
-            if trial.state in _ENDED:
-                records.append(record_of(self._space.family, trial))
-            elif CLAIM in trial.user_attrs and trial.state is TrialState.RUNNING:
-                claims.append(self._claim(trial))
-            elif before is TrialState.RUNNING:
-                freed.append(self._claim(trial))
-            elif not trial.state.is_finished():
-                continue
-            self._seen[trial.number] = trial.state
-        return News(tuple(records), tuple(claims), tuple(freed))
-
-    def _claim(self, trial: FrozenTrial) -> Claim:
-        return Claim(Config.of(self._space.family, trial.params), trial.user_attrs[CLAIM])

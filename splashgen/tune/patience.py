@@ -7,10 +7,11 @@ from typing import Any
 
 import optuna
 import sqlalchemy.exc
+from optuna.storages import BaseStorage
 
 from splashgen.errors import SplashgenError
 
-__all__ = ["Patience", "StorageError", "StorageLostError", "cause_of"]
+__all__ = ["Patience", "StorageError", "StorageLostError", "cause_of", "patient"]
 
 _LOGGER = logging.getLogger(__name__)
 _SHORTEST, _LONGEST = 0.1, 10.0
@@ -118,3 +119,31 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(found, sqlalchemy.exc.OperationalError) and not any(
         words in str(found.orig) for words in _HOPELESS
     )
+
+
+def patient(inner: BaseStorage, patience: Patience) -> BaseStorage:
+    """The same storage, each of whose operations is made with patience."""
+    storage: BaseStorage = _Patient(inner, patience)
+    return storage
+
+
+class _Delegate(BaseStorage):
+    def __init__(self, inner: BaseStorage, patience: Patience) -> None:
+        self.inner, self.patience = inner, patience
+
+    def remove_session(self) -> None:
+        self.inner.remove_session()
+
+
+def _patiently(name: str) -> Callable[..., Any]:
+    def operation(self: Any, *arguments: Any, **options: Any) -> Any:
+        return self.patience(getattr(self.inner, name), *arguments, **options)
+
+    operation.__name__ = name
+    return operation
+
+
+# The operations are Optuna's to name: whatever it declares abstract, in any version, is passed on.
+_Patient: Any = type(
+    "_Patient", (_Delegate,), {name: _patiently(name) for name in BaseStorage.__abstractmethods__}
+)

@@ -13,8 +13,6 @@ __all__ = [
     "CLAIM",
     "DROPPED",
     "EVALUATION",
-    "Claim",
-    "News",
     "Record",
     "Ticket",
     "ending",
@@ -25,6 +23,8 @@ __all__ = [
 
 CLAIM, DROPPED, EVALUATION = "code_hash", "given_back", "evaluation"
 """The attributes of a trial that say how far it came."""
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+"""The states of a trial whose result counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +46,6 @@ class Record:
     """Of the search that it took."""
     free: bool
     """It cost no evaluation: a constraint ruled it out, or its code was known already."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A candidate that another worker is at."""
-
-    config: Config
-    code_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What other workers did since one last asked."""
-
-    records: tuple[Record, ...] = ()
-    """Candidates whose end is known now."""
-    claims: tuple[Claim, ...] = ()
-    """Candidates that they began."""
-    freed: tuple[Claim, ...] = ()
-    """Candidates begun before that they gave back or lost; one's own among them if others gave it up."""
 
 
 def facts_of(outcome: Outcome, code_hash: str, seconds: float, free: bool) -> dict[str, Any]:

@@ -1,29 +1,31 @@
-"""`Search`: which candidate comes next. All of a small space, otherwise what Optuna's TPE proposes."""
+"""`Search`: which candidate comes next. All of a small space, else steps from the best, and Optuna's TPE."""
 
 import contextlib
 import itertools
 import random
 import zlib
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from splashgen.config import Config
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.render import render
 from splashgen.space import Space
+from splashgen.tune.climb import step
 from splashgen.tune.evaluate import rejected
 from splashgen.tune.journal import Journal
+from splashgen.tune.known import Known
 from splashgen.tune.mutex import MutexLost
 from splashgen.tune.outcome import Outcome, Status
-from splashgen.tune.records import Claim, News, Record, Ticket
+from splashgen.tune.records import Record, Ticket
+from splashgen.tune.watch import Claim
 
 __all__ = ["Search"]
 
 _EXHAUSTIVE = 500
 """Points that are all tried where the number of trials is not limited."""
 _GLOBAL = 3
-"""Of so many candidates one is TPE's; the others step from the best so far, one parameter at a time.
+"""Of so many candidates one is TPE's; the others step from the best so far (`climb`).
 On a space of 10^7 points around a good default, 40 trials of TPE alone found nothing better on an H100."""
 _LISTED = 50_000
 """Points up to which a space is listed; of a larger one, points are drawn."""
@@ -43,6 +45,8 @@ class Search:
         Tried before all others: the default, the incumbent, relatives.
     trials : int, optional
         How many candidates may be evaluated, those of the journal included.
+    code_hash : callable, optional
+        Config → the hash of its code; that of the rendered file if left out.
     """
 
     def __init__(
@@ -53,27 +57,32 @@ class Search:
         gpu: Gpu,
         first: Sequence[Config],
         trials: int | None,
+        code_hash: Callable[[Config], str] | None = None,
     ) -> None:
         self._journal, self._space, self._problem, self._gpu = journal, space, problem, gpu
-        self._known: set[Config] = set()
-        self._outcomes: dict[str, Outcome | None] = {}
-        self.handed_out = 0
-        """Candidates that cost or will cost an evaluation, those of other workers included."""
-        self.records: list[Record] = []
-        """Evaluated candidates, in the order in which this worker learned of them."""
+        self._code_hash = code_hash or (lambda config: render(problem, config).hash)
+        self._known = Known()
         few = list(itertools.islice(space.feasible(problem, gpu), (trials or _EXHAUSTIVE) + 1))
         self.exhaustive = len(few) <= (trials or _EXHAUSTIVE)
         """Whether every feasible point is tried."""
         self.trials = len(few) if self.exhaustive else trials
         """How many candidates will be evaluated at most; None if there is no limit."""
         self._rest = self._shuffled()
-        self._given_back: deque[Config] = deque()
         self._first = iter([config for config in dict.fromkeys(first) if self._belongs(config)])
         self._fruitless = self._droughts = self._ration = 0
         self._chance = random.Random(zlib.crc32(journal.name.encode()))
-        self._best: tuple[float, Config] | None = None
         with contextlib.suppress(MutexLost), journal.turn() as news:
-            self._learn(news)
+            self._known.learn(news)
+
+    @property
+    def handed_out(self) -> int:
+        """Candidates that cost or will cost an evaluation, those of other workers included."""
+        return self._known.handed_out
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """Evaluated candidates, in the order in which this worker learned of them."""
+        return self._known.records
 
     def next(self) -> Ticket | None:
         """The next candidate to evaluate, or None when there are no more: none is handed to two workers."""
@@ -81,7 +90,7 @@ class Search:
             ticket: Ticket | None = None
             try:
                 with self._journal.turn() as news:
-                    self._learn(news)
+                    self._known.learn(news)
                     ticket = self._next()
             except MutexLost:  # another worker may have been handed the same
                 if ticket is not None:
@@ -98,8 +107,7 @@ class Search:
             if code_hash is not None:
                 self._fruitless = 0
                 self._journal.claim(ticket, code_hash)
-                self._outcomes[code_hash] = None
-                self.handed_out += 1
+                self._known.outcomes[code_hash] = None
                 return ticket
             self._fruitless += 1
         return None
@@ -109,105 +117,66 @@ class Search:
 
         It does not if this worker was taken for dead and another one has the candidate now.
         """
-        code_hash = render(self._problem, ticket.config).hash
+        code_hash = self._code_hash(ticket.config)
         counts = self._journal.tell(ticket, outcome, code_hash, seconds)
         if counts:
-            self._note(Record(ticket.config, code_hash, outcome, seconds, free=False))
+            self._known.note(Record(ticket.config, code_hash, outcome, seconds, free=False))
         return counts
 
     def drop(self, ticket: Ticket) -> None:
         """Take a candidate back that will not be evaluated."""
-        self._free(Claim(ticket.config, render(self._problem, ticket.config).hash))
+        self._known.free(Claim(ticket.config, self._code_hash(ticket.config)))
         self._journal.drop(ticket)
 
     def others_busy(self) -> bool:
         """Whether other workers are at candidates of this study."""
         with contextlib.suppress(MutexLost), self._journal.turn() as news:
-            self._learn(news)
+            self._known.learn(news)
             return self._journal.others_busy
         return True
-
-    def _learn(self, news: News) -> None:
-        """Take over what other workers did."""
-        for claim in news.freed:
-            self._free(claim)
-        for claim in news.claims:
-            self._known.add(claim.config)
-            self.handed_out += claim.code_hash not in self._outcomes
-            self._outcomes.setdefault(claim.code_hash, None)
-        for record in news.records:
-            self._known.add(record.config)
-            if not record.free:
-                self.handed_out += record.code_hash not in self._outcomes
-                self._note(record)
-
-    def _note(self, record: Record) -> None:
-        self.records.append(record)
-        self._outcomes[record.code_hash] = record.outcome
-        self._consider(record.config, record.outcome)
-
-    def _free(self, claim: Claim) -> None:
-        """Forget a candidate that was begun and has no result."""
-        if self._outcomes.get(claim.code_hash, claim) is None:
-            del self._outcomes[claim.code_hash]
-            self.handed_out -= 1
-        self._known.discard(claim.config)
-        self._given_back.append(claim.config)
 
     def _proposal(self) -> Ticket | None:
         if self._journal.waiting:
             return self._journal.propose()
         for config in self._first:
-            if config not in self._known:
+            if config not in self._known.configs:
                 return self._journal.take(config)
         if not self.exhaustive and self.handed_out % _GLOBAL:
-            for config in self._neighbours():
-                return self._journal.take(config)
+            nearby = step(self._space, self.records, self._untried, self._chance)
+            if nearby is not None:
+                return self._journal.take(nearby)
         if not self.exhaustive and self._fruitless == _FRUITLESS:
             self._droughts += 1
             self._ration, self._fruitless = 2**self._droughts, 0
         if not self.exhaustive and self._ration == 0:
             return self._journal.propose()
-        for config in itertools.chain(_emptied(self._given_back), self._rest):
-            if config not in self._known:
+        for config in itertools.chain(self._known.given_back(), self._rest):
+            if config not in self._known.configs:
                 self._ration -= 1
                 return self._journal.take(config)
         return None
 
-    def _consider(self, config: Config, outcome: Outcome) -> None:
-        if outcome.ok and (self._best is None or outcome.median < self._best[0]):
-            self._best = (outcome.median, config)
-
-    def _neighbours(self) -> Iterator[Config]:
-        """What differs from the best so far in one parameter and was not tried, in random order."""
-        if self._best is None:
-            return
-        best = self._best[1]
-        changes = [(name, value) for name, values in self._space.choices.items() for value in values]
-        self._chance.shuffle(changes)
-        for name, value in changes:
-            config = best.replace(**{name: value})
-            if config not in self._known and self._objection(config) is None:
-                yield config
+    def _untried(self, config: Config) -> bool:
+        return config not in self._known.configs and self._objection(config) is None
 
     def _admitted(self, ticket: Ticket) -> str | None:
         """The code hash of a candidate worth evaluating; others are written down at once, for free."""
-        if ticket.config in self._known and not self.exhaustive:
+        if ticket.config in self._known.configs and not self.exhaustive:
             self._journal.drop(ticket)
             return None
-        self._known.add(ticket.config)
+        self._known.configs.add(ticket.config)
         objection = self._objection(ticket.config)
         if objection is not None:
             self._journal.tell(ticket, Outcome(Status.DOES_NOT_FIT, objection), "", free=True)
             return None
         try:
-            code_hash = render(self._problem, ticket.config).hash
+            code_hash = self._code_hash(ticket.config)
         except Exception as error:  # a template may refuse a config in many ways
             self._journal.tell(ticket, rejected(error), "", free=True)
             return None
-        if code_hash not in self._outcomes:
+        if code_hash not in self._known.outcomes:
             return code_hash
-        twin = self._outcomes[code_hash]
+        twin = self._known.outcomes[code_hash]
         if twin is None:  # still being evaluated
             self._journal.drop(ticket)
         else:
@@ -233,8 +202,3 @@ class Search:
         points = list(self._space.feasible(self._problem, self._gpu))
         chance.shuffle(points)
         return iter(points)
-
-
-def _emptied(configs: "deque[Config]") -> Iterator[Config]:
-    while configs:
-        yield configs.popleft()

@@ -1,14 +1,11 @@
 """Where studies are kept: an SQLite file of this machine, or a PostgreSQL server that many machines share."""
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import optuna
-import platformdirs
 import sqlalchemy.event
 import sqlalchemy.exc
 from optuna.storages import BaseStorage
@@ -16,7 +13,8 @@ from sqlalchemy.engine import URL, make_url
 
 from splashgen.tune.heart import Heart
 from splashgen.tune.mutex import Mutex, advisory, on_file
-from splashgen.tune.patience import Patience, StorageError
+from splashgen.tune.patience import Patience, StorageError, patient
+from splashgen.tune.state import state_folder, writable
 
 __all__ = ["Storage", "open_storage", "state_folder", "writable"]
 
@@ -34,31 +32,6 @@ _SERVER_ARGUMENTS = {
     "keepalives_count": 3,
     "options": "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
 }
-
-
-def state_folder() -> Path:
-    """Where studies lie: `SPLASHGEN_STATE_DIR`, else the user's data folder."""
-    chosen = os.environ.get("SPLASHGEN_STATE_DIR")
-    return Path(chosen) if chosen else Path(platformdirs.user_data_dir("splashgen"))
-
-
-def writable(folder: Path) -> Path:
-    """The folder, made if it is missing.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be made or nothing can be written to it.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError as error:
-        raise StorageError(
-            f"Studies cannot be kept in {folder} ({error.strerror}); make it a folder that you can write to, "
-            "with space left, or set SPLASHGEN_STATE_DIR to one."
-        ) from error
 
 
 class Storage:
@@ -94,7 +67,7 @@ class Storage:
         self.url, self.mutex, self.patience = url, mutex, patience
         self.grace_seconds = grace_seconds
         self.heart = Heart(inner, beat_seconds)
-        self.optuna: BaseStorage = _Patient(inner, patience)
+        self.optuna: BaseStorage = patient(inner, patience)
         """What studies are made with."""
 
 
@@ -201,28 +174,3 @@ def _made(url: str, options: dict[str, Any]) -> optuna.storages.RDBStorage:
         with contextlib.suppress(sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError):
             return optuna.storages.RDBStorage(url, engine_kwargs=dict(options))
     return optuna.storages.RDBStorage(url, engine_kwargs=dict(options))
-
-
-_OPERATIONS = tuple(sorted(BaseStorage.__abstractmethods__))
-
-
-def _patiently(name: str) -> Callable[..., Any]:
-    def operation(self: Any, *arguments: Any, **options: Any) -> Any:
-        return self.patience(getattr(self.inner, name), *arguments, **options)
-
-    operation.__name__ = name
-    return operation
-
-
-class _Delegate(BaseStorage):
-    """Every operation of Optuna's storages, made on `inner` with `patience`."""
-
-    def __init__(self, inner: BaseStorage, patience: Patience) -> None:
-        self.inner, self.patience = inner, patience
-
-    def remove_session(self) -> None:
-        self.inner.remove_session()
-
-
-# The operations are Optuna's to name: whatever it declares abstract, of any version, is passed on.
-_Patient: Any = type("_Patient", (_Delegate,), {name: _patiently(name) for name in _OPERATIONS})
