@@ -164,6 +164,15 @@ def _kernels(compiled: "Future[tuple[CompiledKernel, ...]] | None") -> tuple[Res
     except KernelError:
         return ()
     return tuple(
-        Resources(each.name, each.registers, each.spills, each.shared_memory, each.num_warps)
+        Resources(
+            each.name,
+            each.registers,
+            each.spills,
+            each.shared_memory,
+            each.num_warps,
+            each.tensor_memory,
+            each.instructions,
+            each.loops,
+        )
         for each in kernels
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from splashgen.compile.loops import Loop
 from splashgen.config import Config, Value
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
@@ -40,6 +41,9 @@ class Resources:
     spills: int
     shared_memory: int
     num_warps: int
+    tensor_memory: int = 0
+    instructions: int = 0
+    loops: tuple[Loop, ...] = ()
 
 
 @dataclass(frozen=True)
