@@ -17,6 +17,9 @@ __all__ = ["Contest"]
 _COPIED = {"adasplash1", "adasplash2"}
 """They read contiguous tensors only; the copy is part of their step."""
 
+_MOST_MS = 2000.0
+"""Who has taken longer in all is timed in no further round: a peer of seconds a step needs no seven of them."""
+
 
 class Contest:
     """A model on a device with its optimizer and a batch.
@@ -58,7 +61,8 @@ class Contest:
                 rows[name] = self._enter(peer, runners)
         for _ in range(rounds):
             for name, attend in runners.items():
-                rows[name]["step_ms"].append(round(1e3 * self._step(name, attend), 3))
+                if sum(rows[name]["step_ms"]) < _MOST_MS:
+                    rows[name]["step_ms"].append(round(1e3 * self._step(name, attend), 3))
         return rows
 
     def _enter(self, peer: Peer, runners: dict[str, Attend]) -> dict[str, Any]:
