@@ -7,15 +7,10 @@ from splashgen.report.findings import FEWEST, convergence, frontier, importance
 from splashgen.report.histories import Candidate, History
 from splashgen.report.theme import COLORS
 
-__all__ = ["PANELS", "has_importance"]
+__all__ = ["PANELS"]
 
 _SHOWN = 10
 """Parameters in the picture of importance."""
-
-
-def has_importance(history: History) -> bool:
-    """Whether enough candidates were timed to say which parameters mattered."""
-    return importance(history) is not None
 
 
 def _by_trial(axes: Any, history: History) -> None:

@@ -15,16 +15,16 @@ from splashgen.report.theme import COLORS, drawing, svg, write_png
 __all__ = ["draw_panels", "draw_pngs"]
 
 
-def draw_panels(history: History, name: str) -> list[Markup]:
-    """The panels of one history as SVG elements, their ids under `name`."""
-    drawn = []
+def draw_panels(history: History, name: str) -> dict[str, Markup]:
+    """The panels of one history as SVG elements by panel, their ids under `name`."""
+    drawn = {}
     with drawing():
         from matplotlib.figure import Figure
 
         for panel, draw in PANELS.items():
             figure = Figure(figsize=(4.8, 3.1), layout="constrained")
             draw(figure.add_subplot(), history)
-            drawn.append(svg(figure, f"{name}-{panel}"))
+            drawn[panel] = svg(figure, f"{name}-{panel}")
     return drawn
 
 
