@@ -114,3 +114,13 @@ def _frames_inside() -> int:
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "splashgen":
         level, frame = level + 1, frame.f_back
     return level
+
+
+def _unlock() -> None:
+    """In a forked process: the thread that held the lock is not there to let go of it."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)

@@ -1,8 +1,8 @@
-"""Source text → a loaded module, through a content-addressed folder that only its owner can write."""
+"""Source text → a loaded module, through a content-addressed folder that is its owner's alone."""
 
 import functools
 import hashlib
-import importlib.util
+import linecache
 import os
 import stat
 import sys
@@ -63,7 +63,7 @@ def _build(problem: Problem, config: Config) -> Kernel:
     # Triton reads a kernel's source from its file, so the text has to be one.
     name = f"splashgen_{hashlib.sha256(rendered.source.encode()).hexdigest()[:24]}"
     with _LOCK:
-        module = sys.modules.get(name) or _load(name, _written(name, rendered.source))
+        module = sys.modules.get(name) or _load(name, rendered.source)
     return Kernel(problem, config, rendered, module, module.forward, getattr(module, "backward", None))
 
 
@@ -96,13 +96,13 @@ def _temporary_folder() -> str:
 
 
 def _is_private(folder: Path) -> bool:
-    """Whether the folder is ours, and nobody else can put files into it."""
+    """Whether the folder is ours and no link; nobody else can look or write into it afterwards."""
     if not hasattr(os, "getuid"):
         return True
-    facts = folder.stat()
-    if facts.st_uid != os.getuid():
+    facts = folder.lstat()
+    if facts.st_uid != os.getuid() or not stat.S_ISDIR(facts.st_mode):
         return False
-    if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if stat.S_IMODE(facts.st_mode) & 0o077:
         folder.chmod(0o700)
     return True
 
@@ -118,15 +118,27 @@ def _replace(path: Path, data: bytes) -> None:
         raise
 
 
-def _load(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise KernelError(f"The rendered file {path} cannot be imported.")
-    module = importlib.util.module_from_spec(spec)
+def _load(name: str, source: str) -> ModuleType:
+    """Run the text itself: neither the file nor bytecode that lies beside it is trusted with what it says."""
+    path = str(_written(name, source))
+    module = ModuleType(name)
+    module.__file__ = path
+    # Whoever asks for the source, as Triton does, gets this text. Without a time it is never read again.
+    linecache.cache[path] = len(source), None, source.splitlines(keepends=True), path
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        exec(compile(source, path, "exec"), module.__dict__)
     except BaseException:
         sys.modules.pop(name, None)
         raise
     return module
+
+
+def _unlock() -> None:
+    """In a forked process: the thread that held the lock is not there to let go of it."""
+    global _LOCK
+    _LOCK = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)

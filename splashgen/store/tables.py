@@ -14,6 +14,7 @@ from splashgen.resources import shipped_folder
 from splashgen.store.entry import TunedFile
 from splashgen.store.files import load, user_folder
 from splashgen.store.match import Source
+from splashgen.store.provenance import current
 
 __all__ = ["Table", "digest", "tables"]
 
@@ -46,8 +47,9 @@ def tables() -> list[Table]:
 
 
 def digest() -> str:
-    """A hash of all files, the version and the fallback mode: processes with the same one choose alike."""
-    mixture = hashlib.sha256(f"{__version__}\0{os.environ.get('SPLASHGEN_FALLBACK', '')}".encode())
+    """A hash of all files, templates, the version and the fallback mode: the same one, the same choices."""
+    mode = os.environ.get("SPLASHGEN_FALLBACK", "")
+    mixture = hashlib.sha256(f"{__version__}\0{mode}\0{current().templates}".encode())
     for source, path in _paths():
         try:
             content = hashlib.sha256(path.read_bytes()).hexdigest()
