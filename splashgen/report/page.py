@@ -1,5 +1,6 @@
 """`render_page`: the report as one HTML file that loads nothing from anywhere."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def _changes(config: Config, default: Config) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
+    return "–" if value is None else "∞" if value == math.inf else f"{value:.4g}"
 
 
 def _times(value: float | None) -> str:

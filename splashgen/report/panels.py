@@ -140,7 +140,8 @@ def _importance(axes: Any, history: History) -> None:
     axes.set_title("What mattered", pad=22)
     if shares is None:
         axes.set_axis_off()
-        text = f"{len(history.correct)} candidates were timed;\nfewer than {FEWEST} say nothing reliable."
+        few = f"{len(history.correct)} candidates were timed;\nfewer than {FEWEST} say nothing reliable."
+        text = few if len(history.correct) < FEWEST else "No parameter varied."
         axes.text(0.5, 0.5, text, ha="center", va="center", color=COLORS["muted"], transform=axes.transAxes)
         return
     names = list(shares)[:_SHOWN]

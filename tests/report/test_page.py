@@ -1,3 +1,4 @@
+import math
 import re
 import sys
 from dataclasses import replace
@@ -71,8 +72,9 @@ def test_rejected_candidates_stand_with_reason_and_error() -> None:
 
 
 def test_a_search_without_a_correct_candidate_is_shown() -> None:
-    page = render_page(collect(storage(({}, bad(Status.HUNG, "It hung.")))))
-    assert "no winner yet" in page and "It hung." in page
+    trials = ({}, bad(Status.HUNG, "It hung.")), ({"tile": 1024}, bad(Status.WRONG, error=math.nan))
+    page = render_page(collect(storage(*trials)))
+    assert "no winner yet" in page and "It hung." in page and "∞" in page
 
 
 def test_pngs_of_every_problem_and_of_the_coverage(tmp_path: Path) -> None:
