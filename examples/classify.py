@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from examples.data import newsgroups
 from examples.kit.experiment import Experiment, Run, Setting, main
+from examples.kit.ranking import pooled
 from examples.kit.scores import draw_scores, score_table
 from examples.kit.shapes import Shape, build, configured
-from examples.kit.tokens import PAD, Vocabulary
+from examples.kit.tokens import Vocabulary
 from examples.kit.training import Recipe, precision, train
 from examples.kit.variants import VARIANTS, variant_grid
 
@@ -58,6 +60,19 @@ def _tables(
     return tokens, labels, test_tokens, test_labels, len(names)
 
 
+class Classifier(nn.Module):
+    """A linear map of the mean of an encoder's last states: logits (rows, labels), float32."""
+
+    def __init__(self, encoder: nn.Module, width: int, labels: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(width, labels)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        logits: Tensor = self.head(pooled(self.encoder, rows)).float()
+        return logits
+
+
 def execute(config: Config, run: Run, setting: Setting) -> dict[str, Any]:
     """Train one model with one seed and variant; the fraction of test posts that it labels right."""
     import transformers
@@ -66,16 +81,14 @@ def execute(config: Config, run: Run, setting: Setting) -> dict[str, Any]:
     found = _tables(setting.data, config.posts, config.shape.vocabulary, config.length)
     tokens, labels, test_tokens, test_labels = (part.to(device) for part in found[:4])
     torch.manual_seed(run["seed"])
-    model_config = configured(run["family"], config.shape, config.length, num_labels=found[4])
-    auto = transformers.AutoModelForSequenceClassification
-    model = build(auto, model_config, VARIANTS[run["variant"]]).to(device)
+    model_config = configured(run["family"], config.shape, config.length)
+    encoder = build(transformers.AutoModel, model_config, VARIANTS[run["variant"]])
+    model = Classifier(encoder, config.shape.width, found[4]).to(device)
     order = torch.Generator().manual_seed(1000 + run["seed"])
 
     def loss_at(step: int) -> Tensor:
         chosen = torch.randint(len(tokens), (config.batch,), generator=order).to(device)
-        batch = tokens[chosen]
-        loss: Tensor = model(input_ids=batch, attention_mask=batch != PAD, labels=labels[chosen]).loss
-        return loss
+        return cross_entropy(model(tokens[chosen]), labels[chosen])
 
     trace = train(model, loss_at, config.recipe, device)
     return {
@@ -92,8 +105,7 @@ def _accuracy(model: nn.Module, tokens: Tensor, labels: Tensor, batch: int, devi
     right = torch.zeros((), device=device)
     for rows, wanted in zip(tokens.split(batch), labels.split(batch), strict=True):
         with precision(device):
-            guesses = model(input_ids=rows, attention_mask=rows != PAD).logits.argmax(-1)
-        right += (guesses == wanted).sum()
+            right += (model(rows).argmax(-1) == wanted).sum()
     return round(float(right) / len(labels), 5)
 
 

@@ -80,7 +80,7 @@ def execute(config: Config, run: Run, setting: Setting) -> dict[str, Any]:
         drawn = attention_tensors(workload, cell.shape, cell.seed)
         q, k = (drawn[name].to(device, getattr(torch, dtype.value)) for name in "qk")
         swap.scores = q, k
-        density = round(tile_density(q[:1, :2], k[:1, :2], causal=causal), 4)
+        density = round(tile_density(q[:1, :1], k[:1, :1], causal=causal), 4)
     rows = Contest(model, swap, cell, tokens).run(config.peers, config.rounds)
     for row in rows.values():
         if row["status"] == "ok":

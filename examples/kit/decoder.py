@@ -52,9 +52,11 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Logits (batch, length, vocabulary) of int64 tokens (batch, length)."""
+        """Logits (batch, length, vocabulary), float32, of int64 tokens (batch, length)."""
         x = self.embedding(tokens)
         previous = nn.functional.pad(x, (0, 0, 1, 0))[:, :-1]
         x = x + self.mix(self.before * previous)
-        logits: Tensor = self.norm(self.blocks(x)) @ self.embedding.weight.T
+        x = self.norm(self.blocks(x)).float()
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 logits would tie
+            logits: Tensor = x @ self.embedding.weight.T
         return logits

@@ -6,15 +6,20 @@ from torch.nn.functional import normalize
 
 from examples.kit.tokens import PAD
 
-__all__ = ["auc", "embed", "ndcg_at_10", "ranks"]
+__all__ = ["auc", "embed", "ndcg_at_10", "pooled", "ranks"]
 
 
 def embed(model: nn.Module, rows: Tensor, padding: int = PAD) -> Tensor:
-    """Unit vectors (rows, width), float32: a model's last states, averaged over what is not padding."""
+    """Unit vectors (rows, width), float32, in the direction of `pooled`."""
+    return normalize(pooled(model, rows, padding), dim=-1)
+
+
+def pooled(model: nn.Module, rows: Tensor, padding: int = PAD) -> Tensor:
+    """A model's last states, averaged over what is not padding: (rows, width), float32."""
     real = rows != padding
     states = model(input_ids=rows, attention_mask=real).last_hidden_state.float()
     weights = real[..., None].float()
-    return normalize((states * weights).sum(1) / weights.sum(1), dim=-1)
+    return (states * weights).sum(1) / weights.sum(1)
 
 
 def ranks(queries: Tensor, items: Tensor) -> Tensor:

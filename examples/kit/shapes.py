@@ -80,7 +80,6 @@ def configured(family: str, shape: Shape, context: int, **more: Any) -> Any:
                 sep_token_id=START,
                 embedding_dropout=shape.dropout,
                 mlp_dropout=shape.dropout,
-                classifier_pooling="mean",
                 **encoder,
                 **common,
             )

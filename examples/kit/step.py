@@ -18,7 +18,7 @@ _COPIED = {"adasplash1", "adasplash2"}
 """They read contiguous tensors only; the copy is part of their step."""
 
 _MOST_MS = 2000.0
-"""Who has taken longer in all is timed in no further round: a peer of seconds a step needs no seven of them."""
+"""Who has taken longer in all is timed in no further round: seconds need fewer samples than milliseconds."""
 
 
 class Contest:
