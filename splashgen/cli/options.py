@@ -36,39 +36,31 @@ class FeatureName(StrEnum):
     LEARNED_ALPHA = "learned_alpha"
 
 
-GpuOption = Annotated[str, typer.Option(help="The device it is for: auto, cpu, h100, a100, mi300x, ...")]
-OperationOption = Annotated[OperationName, typer.Option(help="What is computed.")]
-HeadDimOption = Annotated[int, typer.Option(min=1, max=512, help="Of query and key.")]
-ValueDimOption = Annotated[
-    int | None, typer.Option(min=1, max=512, help="Of value; the head dim if left out.")
-]
-DTypeOption = Annotated[
-    str | None,
-    typer.Option(help="bfloat16, float16, float32, float64; bfloat16 if left out, on a CPU float32."),
-]
-AlphaOption = Annotated[str, typer.Option(help="A number in (1, 2], or generic: read at each call.")]
-CausalOption = Annotated[bool, typer.Option("--causal/--no-causal", help="Each query sees its past alone.")]
-SeqLenOption = Annotated[int, typer.Option(min=1, help="The length whose tuned config is taken.")]
-InferenceOption = Annotated[bool, typer.Option("--inference", help="Forward only.")]
-FeatureOption = Annotated[
-    list[FeatureName] | None, typer.Option("--feature", help="A further feature; may be repeated.")
-]
-
-
 @dataclass(frozen=True)
 class Choice:
-    """What the options say of a problem and a device."""
+    """What the options say of a problem and a device; each field is an option."""
 
-    gpu: GpuOption = "auto"
-    operation: OperationOption = OperationName.ATTENTION
-    head_dim: HeadDimOption = 64
-    value_dim: ValueDimOption = None
-    dtype: DTypeOption = None
-    alpha: AlphaOption = "1.5"
-    causal: CausalOption = False
-    seq_len: SeqLenOption = 4096
-    inference: InferenceOption = False
-    feature: FeatureOption = None
+    gpu: Annotated[str, typer.Option(help="The device it is for: auto, cpu, h100, a100, mi300x, ...")] = (
+        "auto"
+    )
+    operation: Annotated[OperationName, typer.Option(help="What is computed.")] = OperationName.ATTENTION
+    head_dim: Annotated[int, typer.Option(min=1, max=512, help="Of query and key.")] = 64
+    value_dim: Annotated[
+        int | None, typer.Option(min=1, max=512, help="Of value; the head dim if left out.")
+    ] = None
+    dtype: Annotated[
+        str | None,
+        typer.Option(help="bfloat16, float16, float32, float64; bfloat16 if left out, on a CPU float32."),
+    ] = None
+    alpha: Annotated[str, typer.Option(help="A number in (1, 2], or generic: read at each call.")] = "1.5"
+    causal: Annotated[bool, typer.Option("--causal/--no-causal", help="Each query sees its past alone.")] = (
+        False
+    )
+    seq_len: Annotated[int, typer.Option(min=1, help="The length whose tuned config is taken.")] = 4096
+    inference: Annotated[bool, typer.Option("--inference", help="Forward only.")] = False
+    feature: Annotated[
+        list[FeatureName] | None, typer.Option("--feature", help="A further feature; may be repeated.")
+    ] = None
 
     def device(self) -> "Gpu":
         """The device that `--gpu` names; `ValueError` if it is none that splashgen knows."""
@@ -147,16 +139,6 @@ def problem_options(command: Callable[..., None]) -> Callable[..., None]:
     typed.__annotations__ = {each.name: each.annotation for each in parameters}
     typed.__name__, typed.__doc__, typed.__module__ = command.__name__, command.__doc__, command.__module__
     return typed
-
-
-def chosen(*values: Any) -> tuple["Problem", "Config", "Gpu"]:
-    """The problem, the best config known for it, and the device, from the values of `Choice`."""
-    from splashgen.store import lookup
-
-    choice = Choice(*values)
-    device = choice.device()
-    problem = choice.problem(device)
-    return problem, lookup(problem, device).config, device
 
 
 def _alpha_class(text: str) -> "AlphaClass":
