@@ -2,7 +2,7 @@
 
 import contextlib
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -74,10 +74,11 @@ class Journal:
         self._study.sampler = sampler(zlib.crc32((self.name + worker).encode()) + len(self._trials()))
         self._turn = storage.mutex(f"{self.name} | turn")
         self._running: dict[int, optuna.Trial] = {}
+        self._queued = 0
         self._watch = Watch(space.family)
         self._recovery = Recovery(self._study, storage, worker)
         with contextlib.suppress(MutexLost), self._held():
-            self._recover()
+            self._recovered()
 
     @property
     def finished(self) -> Mapping[str, Any] | None:
@@ -104,8 +105,7 @@ class Journal:
             On leaving, if somebody else may have had a turn meanwhile: drop the ticket of this turn.
         """
         with self._held():
-            self._recover()
-            yield self._watch.news(self._trials())
+            yield self._watch.news(self._recovered())
 
     @contextlib.contextmanager
     def closing(self) -> Iterator[bool]:
@@ -125,17 +125,19 @@ class Journal:
     @property
     def waiting(self) -> bool:
         """Whether a candidate is queued, which `propose` then returns: one that another worker lost."""
-        return any(trial.state is TrialState.WAITING for trial in self._trials())
+        return self._queued > 0
 
     def propose(self) -> Ticket:
         """A candidate of Optuna's choice; it may break constraints or be known already."""
         trial = self._study.ask(self._distributions)
         self._running[trial.number] = trial
+        self._queued -= self._queued > 0
         return Ticket(trial.number, Config.of(self._space.family, trial.params))
 
     def take(self, config: Config) -> Ticket:
         """Hand out this very candidate, provided that none is waiting."""
         self._study.enqueue_trial(config.as_dict())
+        self._queued += 1
         return self.propose()
 
     def claim(self, ticket: Ticket, code_hash: str) -> None:
@@ -199,5 +201,7 @@ class Journal:
             self._storage.patience(lambda: stack.enter_context(self._turn()))
             yield
 
-    def _recover(self) -> None:
-        self._recovery.run(self._trials(), self._running)
+    def _recovered(self) -> Sequence[FrozenTrial]:
+        trials = self._recovery.run(self._running)
+        self._queued = sum(trial.state is TrialState.WAITING for trial in trials)
+        return trials

@@ -35,28 +35,42 @@ class Recovery:
         self._beats: dict[int, tuple[int, float]] = {}
         """Of other workers' trials, the last beat, and when it was first seen by this process's clock."""
 
-    def run(self, trials: Sequence[FrozenTrial], own: Container[int]) -> None:
+    def run(self, own: Container[int]) -> Sequence[FrozenTrial]:
         """Settle what is running and has no worker, and queue again what was lost. Only within a turn.
 
         Parameters
         ----------
         own : container of int
             Numbers of the trials that this process is at.
+
+        Returns
+        -------
+        sequence of FrozenTrial
+            The study's trials as they are then.
         """
+        trials, settled = self._trials(), 0
         for trial in trials:
             if trial.state is TrialState.RUNNING and trial.number not in own and self._is_dead(trial):
                 with contextlib.suppress(
                     UpdateFinishedTrialError, ValueError
                 ):  # it lived, and ended just now
                     self._settle(trial)
-        trials = self._study.get_trials(deepcopy=False)
+                settled += 1
+        if settled:
+            trials = self._trials()
         queued = {trial.user_attrs.get("retry_of") for trial in trials}
         for trial in trials:
             attributes = trial.user_attrs
             lost = trial.state is TrialState.FAIL and CLAIM in attributes and DROPPED not in attributes
             if lost and trial.number not in queued:
+                settled += 1
                 about = {"retry_of": trial.number, "tries": attributes.get("tries", 1) + 1}
                 self._study.enqueue_trial(trial.params, user_attrs=about)
+        return self._trials() if settled else trials
+
+    def _trials(self) -> Sequence[FrozenTrial]:
+        trials: Sequence[FrozenTrial] = self._study.get_trials(deepcopy=False)
+        return trials
 
     def _is_dead(self, trial: FrozenTrial) -> bool:
         if CLAIM not in trial.user_attrs or trial.user_attrs.get("worker") == self._worker:
