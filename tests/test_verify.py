@@ -10,7 +10,7 @@ from splashgen.families import family_for
 from splashgen.gpu import CPU
 from splashgen.problem import DType, Operation, Problem
 from splashgen.render import render
-from splashgen.store import Entry, load, save
+from splashgen.store import Entry, Rung, load, lookup, save
 from splashgen.store.entry import Status, Timing
 from splashgen.tune.bench import Tools
 from splashgen.tune.device import GpuBusyError
@@ -38,8 +38,10 @@ def wrong(trial: Trial) -> Outcome:
 
 
 def test_what_passes_is_stored_with_its_new_hash_and_time(stale: Entry, tmp_path: Path) -> None:
+    assert lookup(PROBLEM, CPU).rung is Rung.DEFAULT
     (result,) = verify(stored_entries(CPU), CPU)
     assert result.passed, result.outcome.reason
+    assert lookup(PROBLEM, CPU).rung is Rung.EXACT
     assert result.before_ms == 9e9
     (kept,) = load(tmp_path / "cpu.yaml").entries
     assert kept.code_hash == render(PROBLEM, stale.config).hash

@@ -1,5 +1,6 @@
 """`splashgen export`: a problem's kernels for other repositories, as one file or compiled ahead of time."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ def export(
         bool, typer.Option("--aot", help="Compile ahead of time: a package that launches binaries.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over what was exported before.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write one readable file with the tuned kernels and their gradients; it needs torch and triton alone.
 
@@ -48,7 +50,14 @@ def export(
         raise _failure(str(error), 2) from None
     except KernelError as error:
         raise _failure(str(error), 1) from None
-    typer.echo(f"{output}: «{problem}» for {device.name}, with {config}")
+    facts = {
+        "output": str(output),
+        "problem": problem.as_dict(),
+        "gpu": device.slug,
+        "config": config.as_dict(),
+    }
+    text = f"{output}: «{problem}» for {device.name}, with {config}"
+    typer.echo(json.dumps(facts, indent=2) if as_json else text)
 
 
 def _failure(message: str, code: int) -> typer.Exit:

@@ -1,5 +1,7 @@
 """`splashgen render` and `splashgen export`."""
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
@@ -67,7 +69,8 @@ def test_export_writes_a_file_once(tmp_path):
     assert "exists already" in again.stderr
     assert path.read_text() == "mine"
 
-    assert run(*arguments, "--force").exit_code == 0
+    said = json.loads(run(*arguments, "--force", "--json").output)
+    assert (said["output"], said["gpu"], said["problem"]["causal"]) == (str(path), "cpu", True)
     assert path.read_text() == text
 
 

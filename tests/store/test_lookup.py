@@ -159,6 +159,33 @@ def test_grades_of_staleness(changes, grade, entry, monkeypatch) -> None:
     assert freshness(entry(provenance=replace(made, **changes)), here)[0] is grade
 
 
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"torch": "1.0.0"}, "made with torch 1.0.0, here is 2.13.0; `splashgen verify` re-checks it"),
+        ({"driver": "1.2.3"}, "made with driver 1.2.3, here is 580.1"),
+        ({}, ""),
+    ],
+)
+def test_stale_and_noted_entries_are_used_and_the_answer_says_so(
+    changes, note, entry, problem, user: Path, monkeypatch
+) -> None:
+    from splashgen.store import Provenance, staleness
+
+    here = Provenance("0.1.0", "2.13.0", "3.6.0", "580.1", "2026-11-23")
+    monkeypatch.setattr(staleness, "current", lambda: here)
+    save(H100, [entry(provenance=replace(here, **changes))])
+    match = lookup(problem(), H100)
+    assert (match.rung, match.note) == (Rung.EXACT, note)
+
+
+def test_one_entry_that_changed_does_not_take_the_others_with_it(entry, problem, user: Path) -> None:
+    save(H100, [entry(code_hash="0" * 16), entry(problem(seq_len=1024))])
+    match = lookup(problem(), H100)
+    assert (match.rung, match.entry.problem.seq_len) == (Rung.NEAREST_LENGTH, 1024)
+    assert "`splashgen verify` re-checks it" in match.steps[0].verdict
+
+
 def test_no_warning_where_there_is_no_folder(problem, user: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
