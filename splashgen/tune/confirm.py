@@ -1,4 +1,8 @@
-"""Who wins: finalists, incumbent and default meet, and the holder falls only beyond the measured noise."""
+"""Who wins: finalists, incumbent and default meet, and the holder falls only beyond the measured noise.
+
+A winner serves every length of its bucket. So all of them meet twice: at the bucket's own length, whose times
+are stored, and at a ragged length inside it, where whoever takes the holder's place must not be slower.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +20,10 @@ __all__ = ["Standing", "confirm", "winner"]
 _FINALISTS = 3
 _EXAMINED = 10
 """Candidates that are examined at most to find the finalists."""
+_RAGGED_PART = 0.3
+"""Of the seconds, for the meeting at the ragged length."""
+_SHORTEST = 64
+"""Buckets below it have no length apart from their own that is worth a meeting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,8 @@ class Standing:
 
     config: Config
     outcome: Outcome
+    ragged: tuple[float, ...] = ()
+    """Milliseconds at the ragged length, one a round; empty in a bucket that has none."""
 
     @property
     def time(self) -> Interval:
@@ -71,16 +81,30 @@ def confirm(
     if not passed:
         return [], rejected
     configs = tuple(standing.config for standing in passed)
-    samples = bench.shoot_out(ShootOut(problem, configs, gpu, seed, seconds))
+    ragged = _ragged(problem)
+    part = 1.0 if ragged is None else 1.0 - _RAGGED_PART
+    samples = bench.shoot_out(ShootOut(problem, configs, gpu, seed, part * seconds))
+    others: Sequence[tuple[float, ...]] = [()] * len(configs)
+    if ragged is not None and len(configs) > 1:
+        others = bench.shoot_out(ShootOut(ragged, configs, gpu, seed, _RAGGED_PART * seconds))
     timed = [
-        Standing(standing.config, replace(standing.outcome, samples=times))
-        for standing, times in zip(passed, samples, strict=True)
+        Standing(standing.config, replace(standing.outcome, samples=times), other)
+        for standing, times, other in zip(passed, samples, others, strict=True)
     ]
     return timed, rejected
 
 
+def _ragged(problem: Problem) -> Problem | None:
+    """The problem at a length that is neither the bucket's own nor fills a tile."""
+    if problem.seq_len < _SHORTEST:
+        return None
+    return replace(problem, seq_len=problem.seq_len * 11 // 16 + 5)
+
+
 def winner(standings: Sequence[Standing], holder: Config) -> Standing:
-    """The fastest of those that beat the holder beyond noise, else the holder.
+    """The fastest of those that beat the holder beyond noise, and do not lose to it elsewhere in the bucket.
+
+    Without any it is the holder.
 
     A holder that is not among the standings, because it failed the final gate, is no hurdle.
 
@@ -96,6 +120,7 @@ def winner(standings: Sequence[Standing], holder: Config) -> Standing:
     if holding is None:
         return ranked[0]
     for challenger in ranked:
-        if faster_beyond_noise(challenger.outcome.samples, holding.outcome.samples):
+        faster = faster_beyond_noise(challenger.outcome.samples, holding.outcome.samples)
+        if faster and not (challenger.ragged and faster_beyond_noise(holding.ragged, challenger.ragged)):
             return challenger
     return holding

@@ -21,7 +21,7 @@ from splashgen.tune.recording_file import RecordingError, read
 from splashgen.tune.storage import Storage, open_storage, state_folder
 from splashgen.tune.terrain import Terrain
 
-__all__ = ["replay", "replay_tools", "simulated", "terrain_of_recording"]
+__all__ = ["drawn", "replay", "replay_tools", "simulated", "terrain_of_recording"]
 
 _ROUNDS = 30
 """Of a shoot-out."""
@@ -124,7 +124,8 @@ def _finalist(path: Path, trial: Trial) -> Outcome:
 
 
 def _shoot_out(path: Path, task: ShootOut) -> tuple[tuple[float, ...], ...]:
-    chance = random.Random(task.seed)
+    """The recording knows one length: at a ragged one its times are drawn once more."""
+    chance = random.Random(task.seed + task.problem.seq_len)
     return tuple(drawn(_rows(path)[config], chance, _ROUNDS).samples for config in task.configs)
 
 

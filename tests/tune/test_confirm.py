@@ -1,7 +1,12 @@
+from dataclasses import replace
+
 import pytest
+from tune_fakes import PROBLEM
 
 from splashgen.config import Config
-from splashgen.tune.confirm import Standing, winner
+from splashgen.gpu import CPU
+from splashgen.tune.confirm import Standing, confirm, winner
+from splashgen.tune.evaluate import ShootOut, Trial
 from splashgen.tune.outcome import Outcome, Status
 
 HOLDER, FIRST, SECOND = (Config.of("aaa_faulty", {"delay_ms": number}) for number in (1, 2, 3))
@@ -34,6 +39,44 @@ def test_a_noisy_first_does_not_hide_a_steady_second() -> None:
 def test_a_holder_that_failed_the_gate_is_no_hurdle() -> None:
     slower, slowest = _standing(FIRST, 2.0, 2.1), _standing(SECOND, 3.0, 3.1)
     assert winner([slowest, slower], HOLDER).config == FIRST
+
+
+def test_who_loses_elsewhere_in_the_bucket_does_not_take_the_place() -> None:
+    holder = replace(_standing(HOLDER, 1.0, 1.1, 0.9, 1.0, 1.05), ragged=(2.0, 2.1, 1.9, 2.0, 2.05))
+    specialist = replace(_standing(FIRST, 0.8, 0.9, 0.7, 0.8, 0.85), ragged=(2.2, 2.3, 2.1, 2.2, 2.25))
+    allrounder = replace(_standing(SECOND, 0.9, 1.0, 0.8, 0.9, 0.95), ragged=(2.0, 2.0, 2.0, 2.0, 2.0))
+    assert winner([holder, specialist], HOLDER).config == HOLDER
+    assert winner([holder, specialist, allrounder], HOLDER).config == SECOND
+
+
+class Bench:
+    """Passes every finalist but those named, and notes at which lengths they met."""
+
+    def __init__(self, *failing: Config) -> None:
+        self.failing, self.met = failing, []
+
+    def finalist(self, trial: Trial) -> Outcome:
+        return Outcome(Status.WRONG if trial.config in self.failing else Status.OK)
+
+    def shoot_out(self, task: ShootOut) -> tuple[tuple[float, ...], ...]:
+        self.met.append((task.problem.seq_len, task.configs, round(task.seconds, 3)))
+        return ((float(task.problem.seq_len),) * 5,) * len(task.configs)
+
+
+def test_finalists_and_holders_meet_at_two_lengths() -> None:
+    bench = Bench(FIRST)
+    timed, rejected = confirm(bench, PROBLEM, CPU, [HOLDER, HOLDER], [FIRST, SECOND], 0, 10.0)
+    assert bench.met == [(64, (HOLDER, SECOND), 7.0), (49, (HOLDER, SECOND), 3.0)]
+    assert [standing.config for standing in rejected] == [FIRST]
+    assert timed[1].outcome.samples == (64.0,) * 5 and timed[1].ragged == (49.0,) * 5
+
+
+def test_a_holder_alone_and_the_shortest_buckets_meet_once() -> None:
+    alone, short = Bench(), Bench()
+    confirm(alone, PROBLEM, CPU, [HOLDER], [HOLDER], 0, 10.0)
+    confirm(short, replace(PROBLEM, seq_len=32), CPU, [HOLDER], [FIRST], 0, 10.0)
+    assert [length for length, _, _ in alone.met + short.met] == [64, 32]
+    assert short.met[0][2] == 10.0
 
 
 def test_nobody_wins_an_empty_field() -> None:

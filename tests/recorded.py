@@ -1,0 +1,41 @@
+"""Recordings for tests, made up: nothing in them was measured."""
+
+from pathlib import Path
+
+from splashgen.alpha import AlphaClass
+from splashgen.config import Config
+from splashgen.families import family_for
+from splashgen.gpu import CPU
+from splashgen.problem import DType, Operation, Problem
+from splashgen.render import render
+from splashgen.store import current
+from splashgen.tune.outcome import Outcome, Status
+from splashgen.tune.recording import Head, Row
+from splashgen.tune.recording_file import append, begin
+
+PROBLEM = Problem(Operation.ENTMAX, AlphaClass.TWO, DType.FLOAT32, seq_len=64, training=False)
+FAMILY = family_for(PROBLEM, CPU)
+DEFAULT = FAMILY.default(PROBLEM, CPU)
+FASTEST = DEFAULT.replace(chunk=16384, solver="norm", max_iterations=32)
+
+
+def write(path: Path) -> Path:
+    """A complete recording: times grow with the chunk and the iterations, and one solver is wrong.
+
+    Of 24 points 20 have a code of their own.
+    """
+    points = {render(PROBLEM, config).hash: config for config in FAMILY.space.feasible(PROBLEM, CPU)}
+    head = Head(PROBLEM, CPU, FAMILY.name, FAMILY.space.choices, DEFAULT, len(points), 0.1, current())
+    begin(path, head)
+    for code_hash, config in points.items():
+        append(path, head, Row(config, code_hash, _outcome(config)))
+    return path
+
+
+def _outcome(config: Config) -> Outcome:
+    if config["solver"] == "sort":
+        return Outcome(Status.WRONG, "It is wrong.", {"out": 1.0, "out_budget": 1e-5})
+    ms = config.number("chunk") ** 0.5 * config.number("max_iterations") ** 0.3 / 100.0
+    ms *= 1.3 if config["solver"] == "bisection" else 1.0
+    samples = tuple(ms * (1.0 + 0.004 * (round_number % 5 - 2)) for round_number in range(15))
+    return Outcome(Status.OK, "", {"out": 1e-7, "out_budget": 1e-5}, samples, (samples[0],))
