@@ -9,7 +9,7 @@ from splashgen.plan.model import Array, Constants, predicted_ms
 
 __all__ = ["Measured", "fit"]
 
-_PRIOR = 0.1
+_PRIOR = 0.03
 """A constant that is off its start by a factor e costs as much as this share of all times being off by e."""
 _LEVEL = 0.3
 """Weight of a problem's common error: choosing among its candidates needs their ratios only."""

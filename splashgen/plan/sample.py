@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Support", "row_passes", "support"]
 
 _ROWS = 64
-_MOST_SCORES = 1 << 23
+_MOST_SCORES = 1 << 22
 _SEED = 0
 _GENERIC_POWER = 1.0 / 0.35
 """Of α = 1.35, with which the generic class is timed."""
@@ -125,6 +125,8 @@ def _moments(
     """Σ y^p, Σ y^(p-1), Σ y^(p-2) over the support, y = max(z - τ, 0)."""
     y = (z - tau).clamp(min=0.0)
     inside = y > 0.0
+    if power == 2.0:  # several times as fast as `pow`
+        return y.square().sum(-1, keepdim=True), y.sum(-1, keepdim=True), inside.sum(-1, keepdim=True)
     return (
         y.pow(power).sum(-1, keepdim=True),
         (y.pow(power - 1.0) * inside).sum(-1, keepdim=True),
