@@ -1,0 +1,71 @@
+"""Forward and backward of many small problems, for `compute-sanitizer` to watch (`scripts/sanitize`).
+
+No result is compared here: the tests do that. Every tensor is an allocation of its own, so that an access past
+its end is seen.
+"""
+
+import argparse
+import os
+import random
+
+os.environ["PYTORCH_NO_CUDA_MEMORY_CACHING"] = "1"
+
+import torch
+from attention_strategies import Call, calls, draw_semantics
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+import splashgen
+
+CUDA = torch.device("cuda")
+
+
+def attend(call: Call) -> None:
+    q, k, v = (tensor.detach().requires_grad_() for tensor in (call.q, call.k, call.v))
+    if call.packed is None:
+        out = splashgen.attention(q, k, v, **call.options)
+    else:
+        out = splashgen.attention_varlen(q, k, v, *call.packed, **call.options)
+    out.backward(call.dout)
+
+
+def sweep(semantics: int, calls_each: int, longest: int) -> int:
+    """Run `calls_each` random calls of each of so many random semantics; returns how many ran."""
+    choose = random.Random(1).choice
+    ran = 0
+    for number in range(semantics):
+        meaning = draw_semantics(choose, ["bfloat16", "float16", "float32"])
+
+        @seed(number)
+        @settings(
+            max_examples=calls_each,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(calls(st.just(meaning), longest, CUDA))
+        def run(call: Call) -> None:
+            nonlocal ran
+            attend(call)
+            ran += 1
+
+        run()
+        print(f"{number + 1}/{semantics} {meaning}", flush=True)
+    for n in (1, 100, 5000, 70_000):
+        for alpha in (1.3, 1.5, 2.0):
+            x = torch.randn(3, n, device=CUDA, requires_grad=True)
+            splashgen.entmax(x, alpha=alpha).sum().backward()
+            ran += 1
+    return ran
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--semantics", type=int, default=24)
+    parser.add_argument("--calls", type=int, default=2)
+    parser.add_argument("--longest", type=int, default=200)
+    asked = parser.parse_args()
+    total = sweep(asked.semantics, asked.calls, asked.longest)
+    torch.cuda.synchronize()
+    print(f"{total} problems ran forward and backward")
