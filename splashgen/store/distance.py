@@ -4,7 +4,7 @@ import math
 
 from splashgen.problem import Problem, length_bucket
 
-__all__ = ["differences", "distance"]
+__all__ = ["differences", "distance", "doublings"]
 
 _EXACT = ("operation", "alpha", "dtype", "training", "causal")
 """What changes the work per score so much that another value's config says nothing."""
@@ -47,6 +47,12 @@ def differences(tuned: Problem, wanted: Problem) -> dict[str, tuple[object, obje
     axes = (*_EXACT, "seq_len", *_WEIGHTS)
     pairs = {name: (getattr(ours, name), getattr(theirs, name)) for name in axes}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def doublings(fields: dict[str, tuple[object, object]]) -> float:
+    """How many doublings the numbers among the `differences` are apart, all axes together."""
+    pairs = [pair for pair in fields.values() if type(pair[0]) is int and type(pair[1]) is int]
+    return sum(_doublings(*pair) for pair in pairs)  # type: ignore[arg-type]
 
 
 def _doublings(ours: int, theirs: int) -> float:

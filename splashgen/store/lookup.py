@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from splashgen.families import family_for, family_named
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
-from splashgen.store.distance import differences, distance
+from splashgen.store.distance import differences, distance, doublings
 from splashgen.store.entry import Entry, Regime, Status
 from splashgen.store.key import tuning_key
 from splashgen.store.match import Match, Rung, Source, Step
@@ -69,7 +69,7 @@ def lookup(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> Match:
 
 
 def nearest_miss(problem: Problem, gpu: Gpu) -> tuple[Entry, dict[str, tuple[object, object]]] | None:
-    """The entry of this chip or its architecture that differs in the fewest fields, and those fields."""
+    """The entry of this chip or its architecture that differs in the fewest fields, then least, and those."""
     misses = [
         (entry, differences(entry.problem, problem))
         for table in tables()
@@ -77,7 +77,11 @@ def nearest_miss(problem: Problem, gpu: Gpu) -> tuple[Entry, dict[str, tuple[obj
         for entry in table.file.entries
     ]
     misses = [(entry, fields) for entry, fields in misses if fields]
-    return min(misses, key=lambda miss: (len(miss[1]), str(miss[0].problem)), default=None)
+    return min(
+        misses,
+        key=lambda miss: (len(miss[1]), doublings(miss[1]), -miss[0].problem.seq_len, str(miss[0].problem)),
+        default=None,
+    )
 
 
 def _candidates(problem: Problem, gpu: Gpu, regime: Regime) -> Iterator[_Candidate]:

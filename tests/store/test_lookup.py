@@ -56,6 +56,14 @@ def test_what_must_match_exactly(axis: str, entry, problem, user: Path) -> None:
     assert found == entry() and set(fields) == {axis}
 
 
+def test_the_nearest_miss_is_near_in_numbers_too(entry, problem, user: Path) -> None:
+    save(H100, [entry(problem(seq_len=length)) for length in (1024, 16384, 65536)])
+    found, fields = nearest_miss(problem(seq_len=5000), H100)
+    assert (found.problem.seq_len, fields) == (16384, {"seq_len": (16384, 8192)})
+    found, fields = nearest_miss(problem(seq_len=5000, causal=False), H100)
+    assert (found.problem.seq_len, set(fields)) == (16384, {"seq_len", "causal"})
+
+
 def test_masks_take_the_config_of_the_problem_without_them(entry, problem, user: Path) -> None:
     save(H100, [entry()])
     masked = problem(window=True, alibi=True, key_padding=True, attn_mask=True, grouped=True)
