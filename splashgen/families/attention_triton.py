@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from splashgen.alpha import AlphaClass
 from splashgen.config import Config, Value
 from splashgen.families import Family
 from splashgen.gpu import Gpu
@@ -29,11 +30,13 @@ def _narrow(problem: Problem, gpu: Gpu) -> Mapping[str, tuple[Value, ...]]:
     exact = single or not problem.training
     narrowed: dict[str, tuple[Value, ...]] = {
         "precision": ("tf32x3", "ieee") if single and cuda else ("ieee",),
-        "tolerance": (0.02, 1e-3, 1e-5) if exact else (0.15, 0.05, 0.02),
+        "tolerance": (0.02, 1e-3, 1e-5) if exact else (0.3, 0.15, 0.05, 0.02),
         "max_passes": (40,),
     }
     if not cuda:
-        narrowed |= {"output_registers": (0,), "dkdv_registers": (0,)}
+        narrowed |= {"output_registers": (0,), "dkdv_registers": (0,), "bound_registers": (0,)}
+    if single or gpu.arch != "sm_90":
+        narrowed |= {"bound_operand": ("shared",)}
     if not problem.training:
         narrowed |= {"dq_stages": (1,), "dkdv_stages": (1,), "dkdv_registers": (0,)}
     return narrowed
@@ -46,17 +49,20 @@ SPACE = Space(
         "block_m": (32, 64),
         "block_n": (32, 64),
         # The dense pass.
-        "bound_m": (64, 128, 256),
+        "bound_m": (64, 128),
         "bound_n": (32, 64, 128, 256),
         "bound_steps": (0, 2, 3),
         "bound_groups": (128, 256),
-        "bound_chunk": (64, 128),
+        "bound_solve": (2048, 4096, 8192),
+        "bound_chunk": (32, 64),
         "bound_programs": (1, 2, 3),
         "bound_warps": (4, 8),
         "bound_stages": (1, 2, 3, 4),
+        "bound_registers": (0, 160),
+        "bound_operand": ("shared", "registers"),
         # The solution of τ: accuracy parameters, which the gate watches.
         "solver": ("newton", "halley", "bisection"),
-        "tolerance": (0.15, 0.05, 0.02, 1e-3, 1e-5),
+        "tolerance": (0.3, 0.15, 0.05, 0.02, 1e-3, 1e-5),
         "max_passes": (8, 40),
         "precision": ("ieee", "tf32x3"),
         # The kernels over the lists; 0 registers is no cap.
@@ -85,6 +91,11 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
     narrow = single or (width > 128 and gpu.shared_memory < 115_000)
     stages = 1 if width > 256 or (tight and width > 64) else 2
     backward_stages = stages if problem.training else 1
+    # Hopper's matrix units can read queries from registers; capped at 160, three programs share a multiprocessor.
+    hopper = gpu.arch == "sm_90" and not single
+    # Masks and a generic α need more.
+    masked = problem.window or problem.alibi or problem.key_padding or problem.attn_mask or problem.varlen
+    thrifty = hopper and width <= 64 and not masked and problem.alpha is not AlphaClass.GENERIC
     values: dict[str, Value] = {
         "block_m": 32 if narrow else 64,
         "block_n": 32 if narrow else 64,
@@ -92,18 +103,21 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "bound_n": 32 if narrow else 64,
         "bound_steps": 2,
         "bound_groups": 128,
-        "bound_chunk": 64,
-        "bound_programs": 2,
+        "bound_solve": 4096,
+        "bound_chunk": 32,
+        "bound_programs": 3 if thrifty else 2,
         "bound_warps": 4,
         "bound_stages": 2 if tight else 3,
+        "bound_registers": 160 if thrifty else 0,
+        "bound_operand": "registers" if hopper and width <= 64 else "shared",
         "solver": "newton",
-        "tolerance": 1e-3 if exact else 0.02,
+        "tolerance": 1e-3 if exact else 0.05,
         "max_passes": 40,
         "precision": "tf32x3" if single and gpu.backend == "cuda" else "ieee",
         "output_stages": stages,
-        "output_registers": 168 if gpu.arch == "sm_90" and problem.training and width == 64 else 0,
+        "output_registers": 168 if thrifty and problem.training and width == 64 else 0,
         "dq_stages": backward_stages,
-        "dkdv_stages": backward_stages if width <= 64 else 1,
+        "dkdv_stages": 1 if width > 64 else 3 if hopper and problem.training else backward_stages,
         "dkdv_registers": 0,
     }
     return SPACE.member(values)
