@@ -1,0 +1,150 @@
+"""Ctrl-C and SIGKILL at every stage of a problem: the same call goes on, and nothing is lost."""
+
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import replay_fakes
+from replay_fakes import LIMITS, PROBLEMS
+
+from splashgen.gpu import CPU
+from splashgen.store import load, user_folder
+from splashgen.tune import campaign, tuner
+from splashgen.tune.campaign import Report
+from splashgen.tune.evaluate import Trial
+from splashgen.tune.journal import Journal
+from splashgen.tune.outcome import Outcome, Status
+from splashgen.tune.tuner import tune
+
+STAGES = ("compiling", "gate and timing", "final gate", "shoot-out", "saving", "closing")
+TRIALS = 6
+Strike = Callable[[], None]
+
+
+class Bench:
+    """Works in this process, so that a blow hits the tuner itself; candidates are counted."""
+
+    strike_at: str = ""
+    strike: Strike = staticmethod(lambda: None)
+    trials: int = 0
+
+    def __init__(self, tools: object, seconds: float) -> None:
+        self._done = 0
+
+    def __enter__(self) -> "Bench":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def trial(self, task: Trial) -> Outcome:
+        Bench.trials += 1
+        self._done += 1
+        if self._done == 3:
+            _pass("gate and timing")
+        return Outcome(Status.OK, samples=(replay_fakes.milliseconds(task.config),) * 5)
+
+    def finalist(self, task: Trial) -> Outcome:
+        _pass("final gate")
+        return replay_fakes.finalist(task)
+
+    def shoot_out(self, task: Any) -> tuple[tuple[float, ...], ...]:
+        _pass("shoot-out")
+        return replay_fakes.shoot_out(task)
+
+
+class Pool:
+    """Compiles nothing, at once; `prepared` takes it for a GPU's."""
+
+    pending = 0
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def submit(self, job: object) -> "Future[Any]":
+        _pass("compiling")
+        future: Future[Any] = Future()
+        future.set_result(())
+        return future
+
+
+def _pass(stage: str) -> None:
+    """Strike once, if this is where."""
+    if Bench.strike_at == stage:
+        Bench.strike_at = ""
+        Bench.strike()
+
+
+@pytest.fixture(autouse=True)
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole loop in this process, with a blow before each stage."""
+
+    def saved(*arguments: Any) -> Path:
+        _pass("saving")
+        return save(*arguments)
+
+    def finished(journal: Journal, result: Any) -> None:
+        _pass("closing")
+        finish(journal, result)
+
+    save, finish = campaign.save, Journal.finish
+    monkeypatch.setattr(campaign, "save", saved)
+    monkeypatch.setattr(Journal, "finish", finished)
+    monkeypatch.setattr(tuner, "Bench", Bench)
+    monkeypatch.setattr(tuner, "compile_pool", lambda gpu, seconds: Pool())
+    monkeypatch.setattr(Bench, "trials", 0)
+
+
+def _tuned() -> Report:
+    return tune(PROBLEMS[:1], CPU, replace(LIMITS, trials=TRIALS))
+
+
+def _check(report: Report) -> None:
+    (ended,) = report.ended
+    assert not report.interrupted
+    assert ended.entry is not None and ended.entry.trials == TRIALS
+    assert load(user_folder() / "cpu.yaml").entries[0].config == ended.entry.config
+    assert _tuned().ended[0].skipped, "the study is closed"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_ctrl_c(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Bench, "strike_at", stage)
+    monkeypatch.setattr(Bench, "strike", staticmethod(interrupt))
+    report = _tuned()
+    assert report.interrupted
+    if STAGES.index(stage) > 0:
+        assert report.ended[0].entry is not None, "the best so far is stored"
+        assert load(user_folder() / "cpu.yaml").entries[0].config == report.ended[0].entry.config
+    _check(_tuned())
+    assert Bench.trials <= TRIALS + 1, "only what was in flight is done again"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("stage", STAGES)
+def test_sigkill(stage: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        Bench.strike_at = stage
+        Bench.strike = staticmethod(lambda: os.kill(os.getpid(), signal.SIGKILL))
+        try:
+            _tuned()
+        finally:
+            os._exit(1)  # it was not killed
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    _check(_tuned())
+    done_before = {"compiling": 0, "gate and timing": 2}.get(stage, TRIALS)
+    assert Bench.trials == TRIALS - done_before, "what was told is kept, all else is done"
