@@ -51,8 +51,11 @@ def differences(tuned: Problem, wanted: Problem) -> dict[str, tuple[object, obje
 
 def doublings(fields: dict[str, tuple[object, object]]) -> float:
     """How many doublings the numbers among the `differences` are apart, all axes together."""
-    pairs = [pair for pair in fields.values() if type(pair[0]) is int and type(pair[1]) is int]
-    return sum(_doublings(*pair) for pair in pairs)  # type: ignore[arg-type]
+    return sum(
+        _doublings(ours, theirs)
+        for ours, theirs in fields.values()
+        if isinstance(ours, int) and isinstance(theirs, int) and not isinstance(ours, bool)
+    )
 
 
 def _doublings(ours: int, theirs: int) -> float:
