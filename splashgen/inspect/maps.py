@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -96,7 +97,7 @@ def save_maps(
             axes = figure.add_subplot(rows, columns, head + 1)
             zero = float((matrix == 0).float().mean())
             axes.set_title(f"head {head}: {zero:.0%} zero", fontsize=9)
-            image = axes.imshow(matrix.masked_fill(matrix == 0, torch.nan), vmin=0, vmax=1, cmap="viridis_r")
+            image = axes.imshow(np.ma.masked_equal(matrix.numpy(), 0), vmin=0, vmax=1, cmap="viridis_r")
             _label(axes, tokens, matrix.shape)
         figure.colorbar(image, ax=figure.axes, label="probability")
         figure.suptitle(name)

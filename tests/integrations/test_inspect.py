@@ -44,7 +44,7 @@ def test_sparsity_counts_the_maps(name: str, length: int, visible_tiles: int) ->
 
 
 def test_larger_alpha_is_sparser_and_dropout_is_off() -> None:
-    model = built("bert", "sdpa", attention_probs_dropout_prob=0.5).train()
+    model = built("gpt2", "sdpa", attn_pdrop=0.5).train()
     supports = [sum(head.support for head in sparsity(model, batch(), alpha)) for alpha in (1.1, 1.5, 2.0)]
     assert supports == sorted(supports, reverse=True) and supports[0] > supports[2]
     assert model.training and model.config._attn_implementation == "sdpa"

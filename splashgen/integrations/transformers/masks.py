@@ -51,7 +51,10 @@ def attention_mask(
         causal = bool(kwargs.get("allow_is_causal_skip", True))
         end = _end_of_keys(q_length, q_offset, kv_length, kv_offset, causal or pattern[1] is not None)
         if end is not None:
-            return _padding(attention_mask, batch_size, kv_length, kv_offset, end)
+            mask = attention_mask
+            if mask is None and end < kv_length:
+                mask = torch.ones(batch_size, kv_offset + end, dtype=torch.bool, device=kwargs.get("device"))
+            return None if mask is None else _padding(mask, kv_length, kv_offset, end)
     place: dict[str, Any] = {"q_length": q_length, "q_offset": q_offset}
     if cache_position is not None:
         place = {"cache_position": cache_position}
@@ -98,10 +101,8 @@ def _end_of_keys(
     return kv_length if q_length in (1, kv_length) else None
 
 
-def _padding(mask: Tensor | None, batch_size: int, kv_length: int, kv_offset: int, end: int) -> Tensor | None:
-    """Bool (batch_size, end) of the keys from `kv_offset` on, or None if all of `kv_length` exist."""
-    if mask is None:
-        return None if end == kv_length else torch.ones(batch_size, end, dtype=torch.bool)
+def _padding(mask: Tensor, kv_length: int, kv_offset: int, end: int) -> Tensor | None:
+    """Bool (batch, end) of the keys from `kv_offset` on, or None if all of `kv_length` exist."""
     missing = kv_offset + end - mask.shape[-1]
     if missing > 0:
         mask = torch.nn.functional.pad(mask, (0, missing))

@@ -8,12 +8,9 @@ from typing import Any
 import torch
 import transformers
 from torch import Tensor, nn
+from transformers import AttentionInterface
 
-import splashgen
-from splashgen.integrations.transformers.alpha_values import alpha_of
-from splashgen.integrations.transformers.modules import is_softmax_layer, window_of
-from splashgen.integrations.transformers.refusals import refuse
-from splashgen.integrations.transformers.softmax import softmax_attention
+from splashgen.integrations.transformers.modules import window_of
 
 __all__ = ["asked_for_weights", "register", "settled"]
 
@@ -64,7 +61,6 @@ def _attend_modernbert(
     module: Any,
     qkv: Tensor,
     attention_mask: Tensor,
-    local_attention: tuple[int, int],
     bs: int,
     dim: int,
     position_ids: Tensor | None = None,
@@ -76,28 +72,25 @@ def _attend_modernbert(
 
     Its mask is 0 or the lowest float for each pair, the same for all queries.
     """
-    rotated = sys.modules[type(module).__module__].apply_rotary_pos_emb
-    dropout = float(getattr(module, "attention_dropout", 0.0)) if module.training else 0.0
-    softmax = is_softmax_layer(module, window_of(module))
-    refuse(module, None, 0.0 if softmax else dropout, output_attentions, {})
     query, key, value = qkv.transpose(3, 1).unbind(dim=2)
     if position_embeddings is None:
         position_embeddings = module.rotary_emb(qkv, position_ids=position_ids)
+    rotated = sys.modules[type(module).__module__].apply_rotary_pos_emb
     query, key = rotated(query, key, *position_embeddings)
     padding = attention_mask[:, 0, 0] == 0
-    options: dict[str, Any] = {
-        "scale": None,
-        "is_causal": False,
-        "window_size": local_attention,
-        "enable_gqa": False,
-        "key_padding": None if not torch.compiler.is_compiling() and bool(padding.all()) else padding,
-        "attn_mask": None,
-    }
-    if softmax:
-        out = softmax_attention(query, key, value, dropout=dropout, **options)
-    else:
-        out = splashgen.attention(query, key, value, alpha=alpha_of(module), **options)
-    return (out.transpose(1, 2).reshape(bs, -1, dim),)
+    attend = AttentionInterface()[module.config._attn_implementation]
+    out, _ = attend(
+        module,
+        query,
+        key,
+        value,
+        None if not torch.compiler.is_compiling() and bool(padding.all()) else padding,
+        dropout=module.attention_dropout if module.training else 0.0,
+        is_causal=False,
+        sliding_window=window_of(module),
+        output_attentions=output_attentions,
+    )
+    return (out.reshape(bs, -1, dim),)
 
 
 _TABLES = (
