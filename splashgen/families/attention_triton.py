@@ -91,7 +91,7 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
     narrow = single or (width > 128 and gpu.shared_memory < 115_000)
     stages = 1 if width > 256 or (tight and width > 64) else 2
     backward_stages = stages if problem.training else 1
-    # Hopper's matrix units can read queries from registers; capped at 160, three programs share a multiprocessor.
+    # Hopper's matrix units read queries from registers; capped at 160, three programs share a multiprocessor.
     hopper = gpu.arch == "sm_90" and not single
     # Masks and a generic α need more.
     masked = problem.window or problem.alibi or problem.key_padding or problem.attn_mask or problem.varlen
