@@ -21,8 +21,8 @@ from examples.kit.tokens import Vocabulary
 from examples.kit.training import Recipe, precision, train
 from examples.kit.variants import VARIANTS, variant_grid
 
-_SHAPE = Shape(layers=6, heads=4, vocabulary=8192, dropout=0.1)
-_RECIPE = Recipe(steps=350, learning_rate=1e-3, warmup=50)
+_SHAPE = Shape(layers=4, heads=4, vocabulary=8192, dropout=0.1)
+_RECIPE = Recipe(steps=400, learning_rate=5e-4, warmup=60)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from examples.kit.training import Recipe, precision, train
 from examples.kit.variants import VARIANTS, variant_grid
 
 _SHAPE = Shape(layers=6, heads=6, vocabulary=4096)
-_RECIPE = Recipe(steps=250, learning_rate=1.5e-3, warmup=30)
+_RECIPE = Recipe(steps=250, learning_rate=1e-3, warmup=30)
 
 
 @dataclass(frozen=True)

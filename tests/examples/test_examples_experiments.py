@@ -52,20 +52,20 @@ def test_seeds_and_steps_are_fixed_and_variants_are_given_the_same_seeds(experim
     assert all(len(some) >= 3 and some == next(iter(seeds.values())) for some in seeds.values())
 
 
-def test_no_budget_executes_nothing_and_says_what_is_left(tmp_path, shipped, capsys):
+def test_no_budget_executes_nothing_and_says_what_is_left(tmp_path, posts, capsys):
     [recall] = [experiment for experiment in EXPERIMENTS if experiment.name == "recall"]
-    assert not perform(recall, options(tmp_path, shipped, "--budget", "0"))
+    assert not perform(recall, options(tmp_path, posts, "--budget", "0"))
     assert "3 runs of recall-toy are missing" in capsys.readouterr().out
 
 
-def test_one_failure_does_not_keep_the_others_from_running(tmp_path, shipped, capsys):
+def test_one_failure_does_not_keep_the_others_from_running(tmp_path, posts, capsys):
     [recall] = [experiment for experiment in EXPERIMENTS if experiment.name == "recall"]
 
     def fail(*_):
         raise RuntimeError("This one is broken.")
 
     broken = replace(recall, name="broken", execute=fail)
-    assert run_all([broken, recall], options(tmp_path, shipped, "--no-plot")) == ["broken"]
+    assert run_all([broken, recall], options(tmp_path, posts, "--no-plot")) == ["broken"]
     assert "broken failed: This one is broken." in capsys.readouterr().out
     assert (tmp_path / "recall-toy.json").exists()
 
