@@ -12,7 +12,7 @@ prefix = Path(sys.prefix).resolve()
 package = Path(splashgen.__file__).resolve().parent
 assert package.is_relative_to(prefix), f"splashgen comes from {package}, not from the wheel in {prefix}"
 
-for name, pattern in (("templates", "*.j2"), ("tuned_configs", "*.yaml")):
+for name, pattern in (("templates", "*.j2"), ("tuned_configs", "*.yaml"), ("benchmarks/results", "*.json")):
     folder = shipped_folder(name)
     assert folder == package / name, f"{name} is taken from {folder}"
     assert list(folder.glob(pattern)), f"{folder} has no {pattern}"
