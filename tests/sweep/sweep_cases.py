@@ -49,12 +49,21 @@ ATTENTION: dict[str, tuple[Any, ...]] = {
 
 
 def allowed(case: dict[str, Any]) -> bool:
-    """What no problem combines: a packed dense mask, a learned α that is fixed or has no gradient."""
+    """Not a packed dense mask, a learned α that is fixed or has no gradient, or what is known not to fit."""
     if case.get("varlen") and case.get("attn_mask"):
+        return False
+    if _too_wide(case):
         return False
     if not case.get("learned_alpha"):
         return True
     return case.get("alpha", AlphaClass.GENERIC) is AlphaClass.GENERIC and case.get("training", True)
+
+
+def _too_wide(case: dict[str, Any]) -> bool:
+    """The default's tiles of float32 above head dim 128 take 96 to 192 KB a block; these chips have less."""
+    gpu = KNOWN_GPUS.get(case.get("chip", ""))
+    wide = max(case.get("dims", (0,))) > 128 and case.get("dtype") is DType.FLOAT32
+    return wide and gpu is not None and gpu.backend == "cuda" and gpu.shared_memory < 200_000
 
 
 def job_of(operation: Operation, case: dict[str, Any]) -> Job:
