@@ -45,7 +45,7 @@ def test_half_precision_compiled_and_annealed(name: str) -> None:
     compiled = torch.compile(model, fullgraph=True)
     for alpha in (1.01, 1.25, 1.5):
         set_alpha(model, alpha)
-        with torch.compiler.set_stance(default="default" if alpha == 1.01 else "fail_on_recompile"):
+        with torch.compiler.set_stance("default" if alpha == 1.01 else "fail_on_recompile"):
             ours = compiled(**inputs, **options).last_hidden_state
         real = inputs["attention_mask"].bool()
         eager = model(**inputs, **options).last_hidden_state

@@ -59,6 +59,8 @@ def test_masks_that_are_no_masks() -> None:
         _attend(attention_mask=torch.zeros(1, 1, 5, 5))
     with pytest.raises(ValueError, match="must be a tensor"):
         _attend(attention_mask=[[1, 1, 1, 1, 1]])
+    with pytest.raises(ValueError, match=r"shape \(1, 5, 5\)"):
+        _attend(attention_mask=torch.ones(1, 5, 5, dtype=torch.bool))
     with pytest.raises(ValueError, match="mask == 0"):
         built("llama")(input_ids=batch()["input_ids"], attention_mask=torch.zeros(2, 1, 12, 12))
 
