@@ -173,11 +173,11 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_compiled(tmp_path
     assert (tmp_path / "mine").is_dir()
 
 
-RUN = """
+WITHOUT_A_GPU = """
 import sys
 sys.modules["triton"] = sys.modules["splashgen"] = None
 import torch
-from compiled import attention, launch
+from compiled import launch
 
 class Driver:
     launched = []
@@ -187,6 +187,10 @@ class Driver:
     def cuLaunchKernel(self, function, *rest): self.launched.append(function.value); return 0
 
 launch._cuda, launch._place = Driver, lambda: (0, None)
+"""
+
+RUN_ATTENTION = """
+from compiled import attention
 for length, width in ((77, 16), (1, 16), (40, 17)):
     q, k, v = (torch.zeros(1, 2, length, width, dtype=torch.float16)[..., :16] for _ in range(3))
     q.requires_grad_()
@@ -206,11 +210,37 @@ def test_a_compiled_folder_runs_its_host_code_without_triton(tmp_path: Path) -> 
         for variant in kernel["variants"]:
             assert (tmp_path / "compiled" / variant["file"]).read_bytes()[:4] == b"\x7fELF"
             assert variant["shared"] <= H100.shared_memory
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [sys.executable, "-c", RUN], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    launches = done.stdout.split()
+    launches = run_alone(tmp_path, RUN_ATTENTION).split()
     assert launches[:6] == launches[6:12] != launches[12:]
     assert len(launches) == 18
+
+
+RUN_ENTMAX = """
+from compiled import entmax
+for length in (1, 5, 16, 17, 31, 32):
+    x = torch.zeros(3, length, requires_grad=True)
+    entmax(x).sum().backward()
+print(len(Driver.launched))
+try:
+    entmax(torch.zeros(3, 33))
+except ValueError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+def test_a_compiled_entmax_takes_every_length_up_to_its_own(tmp_path: Path) -> None:
+    problem = Problem(Operation.ENTMAX, AlphaClass.TWO, DType.FLOAT32, 32)
+    export_aot(problem, default(problem), H100, tmp_path / "compiled")
+    count, sentence = run_alone(tmp_path, RUN_ENTMAX).splitlines()
+    assert int(count) == 12
+    assert sentence.startswith("No variant of _forward_held was compiled for these arguments")
+
+
+def run_alone(folder: Path, script: str) -> str:
+    """What the script prints in a process without triton and splashgen, its driver one that only counts."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-c", WITHOUT_A_GPU + script]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout

@@ -102,6 +102,6 @@ def test_exports_pass_the_gate(problem: Problem, device: torch.device, tmp_path:
         for (short, question), inputs, outputs in zip(asked, drawn, found, strict=True):
             verdict = judge(outputs, case.truth(short, inputs), case.rounded_once(short, inputs))
             assert verdict.passed, f"{question}: {verdict.sentence}"
-    if device.type == "cuda" and problem.head_dim in (64, 128):
+    if device.type == "cuda" and problem.causal:  # the usual strides: both run the same binaries
         for ours, theirs in zip(*results, strict=True):
             assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

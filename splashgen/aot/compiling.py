@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from splashgen.aot import launch
 from splashgen.cases import case_for
 from splashgen.compile.inputs import meta_inputs
 from splashgen.compile.recorder import compiling_for, target_of
@@ -101,6 +102,8 @@ def _variant(kernel: Any) -> Variant:
 
 def _argument(kind: str, value: Any, multiple: bool) -> dict[str, Any]:
     if kind != "constexpr":
+        if kind not in launch.POINTERS and kind not in launch.NUMBERS:
+            raise KernelError(f"A kernel takes an argument of type {kind}, which the loader cannot pass.")
         return {"type": kind, "multiple": multiple}
     value = getattr(value, "value", value)
     if value is not None and not isinstance(value, (bool, int, float, str)):

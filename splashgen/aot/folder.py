@@ -18,8 +18,6 @@ from splashgen.store.provenance import current
 
 __all__ = ["export_aot"]
 
-_SHORTEST = 16
-
 
 def export_aot(problem: Problem, config: Config, gpu: Gpu, folder: Path, *, replace: bool = False) -> None:
     """Compile a problem's kernels for a GPU and write the package that launches them.
@@ -69,7 +67,7 @@ def _lengths(problem: Problem) -> tuple[int, ...]:
     longest = length_bucket(problem.seq_len)
     if problem.operation is Operation.ATTENTION:
         return (longest,)
-    return tuple(1 << power for power in range(longest.bit_length()) if 1 << power >= min(_SHORTEST, longest))
+    return tuple(1 << power for power in range(longest.bit_length()))
 
 
 def _fill(folder: Path, problem: Problem, config: Config, gpu: Gpu, variants: tuple[Variant, ...]) -> None:

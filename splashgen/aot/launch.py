@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 _FOLDER = Path(__file__).resolve().parent
-_POINTERS = {
+POINTERS = {
     "*fp16": torch.float16,
     "*bf16": torch.bfloat16,
     "*fp32": torch.float32,
@@ -26,8 +26,8 @@ _POINTERS = {
     "*i32": torch.int32,
     "*i64": torch.int64,
 }
-_NUMBERS: dict[str, Any] = {
-    "i1": ctypes.c_int8,
+NUMBERS: dict[str, Any] = {
+    "u1": ctypes.c_uint8,
     "i32": ctypes.c_int32,
     "i64": ctypes.c_int64,
     "fp32": ctypes.c_float,
@@ -77,17 +77,17 @@ class _Variant:
             if kind == "constexpr":
                 if value != argument["value"] or type(value) is not type(argument["value"]):
                     return None
-            elif kind in _POINTERS:
+            elif kind in POINTERS:
                 address = value.data_ptr()
-                if value.dtype is not _POINTERS[kind] or (argument["multiple"] and address % 16):
+                if value.dtype is not POINTERS[kind] or (argument["multiple"] and address % 16):
                     return None
                 cells.append(ctypes.c_void_p(address))
             elif kind in _LIMITS:
                 if not -_LIMITS[kind] <= value < _LIMITS[kind] or (argument["multiple"] and value % 16):
                     return None
-                cells.append(_NUMBERS[kind](value))
+                cells.append(NUMBERS[kind](value))
             else:
-                cells.append(_NUMBERS[kind](value))
+                cells.append(NUMBERS[kind](value))
         # Triton's kernels end with two pointers to scratch memory, which these do not use.
         return [*cells, ctypes.c_void_p(), ctypes.c_void_p()]
 
@@ -110,8 +110,10 @@ class Kernel:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.parameters = _facts()["kernels"][name]["parameters"]
-        self.variants = [_Variant(facts) for facts in _facts()["kernels"][name]["variants"]]
+        # One that no length needs which the folder was compiled for has no variants.
+        facts = _facts()["kernels"].get(name, {"parameters": [], "variants": []})
+        self.parameters = facts["parameters"]
+        self.variants = [_Variant(each) for each in facts["variants"]]
 
     def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
         return functools.partial(self._launch, grid)
@@ -129,7 +131,7 @@ class Kernel:
             f"{name}: {tuple(value.shape)} {value.dtype}"
             if isinstance(value, torch.Tensor)
             else f"{name}={value}"
-            for name, value in zip(self.parameters, plain, strict=True)
+            for name, value in zip(self.parameters, plain, strict=False)
         )
         raise ValueError(
             f"No variant of {self.name} was compiled for these arguments ({said}); export the folder "
