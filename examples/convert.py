@@ -17,9 +17,9 @@ from torch.nn.functional import cross_entropy
 from examples.data import newsgroups
 from examples.kit.converted import draw, table
 from examples.kit.experiment import Experiment, Run, Setting, main
-from examples.kit.inside import support_shares
 from examples.kit.minilm import PADDING, load, rows, tokenized
 from examples.kit.ranking import auc, embed, ndcg_at_10
+from examples.kit.tables import grouped
 from examples.kit.training import Recipe, Trace, precision, train
 from splashgen.training import AlphaSchedule
 
@@ -96,7 +96,7 @@ def execute(config: Config, run: Run, setting: Setting) -> dict[str, Any]:
             torch.cat([embed(model, part.to(device), PADDING) for part in half.split(4 * config.batch)])
             for half in (first, second)
         )
-        shares = None if alpha is None else support_shares(model, some, PADDING, alpha)
+    shares = None if alpha is None else support_shares(model, some)
     return {
         "auc": auc(heads, tails, groups.to(device)),
         "ndcg": ndcg_at_10(heads, tails),
@@ -104,6 +104,15 @@ def execute(config: Config, run: Run, setting: Setting) -> dict[str, Any]:
         "support": shares,
         **outcome,
     }
+
+
+def support_shares(model: nn.Module, tokens: Tensor) -> list[float]:
+    """For each layer, keys attended to over keys that are there, of all heads and queries; in float32."""
+    from splashgen.inspect import sparsity
+
+    heads = sparsity(model, {"input_ids": tokens, "attention_mask": tokens != PADDING})
+    layers = grouped(heads, lambda head: head.layer).values()
+    return [round(sum(h.support for h in layer) / sum(h.visible for h in layer), 4) for layer in layers]
 
 
 def _train(model: nn.Module, config: Config, seed: int, alpha: float | None, setting: Setting) -> Trace:

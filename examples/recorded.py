@@ -15,13 +15,13 @@ from torch import Tensor
 
 from examples.data import newsgroups
 from examples.kit.experiment import Experiment, Run, Setting, parser, perform
-from examples.kit.inside import heads_of
-from examples.kit.minilm import PADDING, load, rows, tokenized
+from examples.kit.minilm import load, rows, tokenized
 from examples.kit.recordings import draw, table
 from splashgen.alpha import AlphaClass
 from splashgen.bench.cells import SEED, Cell
 from splashgen.bench.measure import measure
 from splashgen.bench.peers import PEERS
+from splashgen.inspect.observe import observe
 from splashgen.problem import DType
 from splashgen.workloads import tile_density
 
@@ -57,7 +57,13 @@ def record(source: Path | None, length: int, posts: int) -> list[tuple[Tensor, T
     pieces = [
         piece for piece in tokenized(tuple(newsgroups("test", source)[0]), source) if len(piece) >= length - 2
     ]
-    return heads_of(load(source, None).eval(), rows(pieces[:posts], length), PADDING)
+    layers: list[tuple[Tensor, Tensor, Tensor]] = []
+    observe(
+        load(source, None),
+        {"input_ids": rows(pieces[:posts], length)},
+        lambda call: layers.append((call.query, call.key, call.value)),
+    )
+    return layers
 
 
 def execute(config: Config, run: Run, setting: Setting) -> dict[str, Any]:

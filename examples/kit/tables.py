@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from statistics import mean, stdev
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = ["grouped", "markdown", "spread"]
+
+Item = TypeVar("Item")
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -26,11 +28,9 @@ def spread(values: Sequence[float], digits: int = 3) -> str:
     return f"{mean(values):.{digits}f} ± {stdev(values):.{digits}f}"
 
 
-def grouped(
-    rows: Iterable[dict[str, Any]], key: Callable[[dict[str, Any]], Any]
-) -> dict[Any, list[dict[str, Any]]]:
+def grouped(rows: Iterable[Item], key: Callable[[Item], Any]) -> dict[Any, list[Item]]:
     """Rows by a key, in the order in which the keys come first."""
-    groups: dict[Any, list[dict[str, Any]]] = {}
+    groups: dict[Any, list[Item]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups

@@ -6,8 +6,8 @@ pytest.importorskip("transformers", reason="The experiments need Transformers.")
 import torch
 import transformers
 
+from examples.convert import support_shares
 from examples.kit.costs import verdicts
-from examples.kit.inside import support_shares
 from examples.kit.minilm import PADDING, load
 from examples.kit.shapes import Shape, build, configured
 from examples.kit.step import Contest
@@ -47,13 +47,13 @@ def test_supports_are_shares_of_real_tokens(shipped):
     rows = torch.full((2, 24), PADDING)
     rows[0, :6], rows[1, :] = 3, torch.arange(24) + 2
     model = load(shipped, 1.5).eval()
-    shares = support_shares(model, rows, PADDING, 1.5)
+    shares = support_shares(model, rows)
     assert len(shares) == 4 and all(0.0 < share <= 1.0 for share in shares)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if ".self.query" in name:
                 parameter.zero_()
-    assert support_shares(model, rows, PADDING, 1.5) == [1.0] * 4, "equal scores leave nothing out"
+    assert support_shares(model, rows) == [1.0] * 4, "equal scores leave nothing out"
 
 
 def test_a_contest_times_peers_and_keeps_reasons():
