@@ -8,6 +8,10 @@ from typing import Any
 __all__ = ["Loop", "instructions_and_loops"]
 
 _MATRIX = re.compile(r"\b(\w*MMA\b|\w*MMA\.|v_\w*mfma)")
+_TRANSFER = re.compile(
+    r"(@\S+ )?(LD|LDG|LDL|LDS|LDSM|LDTM|LDGSTS|ST|STG|STL|STS|STSM|STTM|ATOM\w*|RED)\b(?!_)"
+)
+_AMD_TRANSFER = re.compile(r"(ds|global|buffer|scratch|flat)_")
 _SHORTEST = 8
 """Shorter loops spin on a barrier."""
 
@@ -20,6 +24,8 @@ class Loop:
     """Issued by a warp in one turn, no-operations left out."""
     products: int
     """Of them, matrix instructions."""
+    transfers: int = 0
+    """Of them, loads and stores of any memory, spilled registers among them."""
 
 
 _Line = tuple[int, str, int | None]
@@ -74,6 +80,10 @@ def _amdgcn_lines(text: str) -> list[_Line]:
     return [(place, text, labels.get(branch[1]) if branch else None) for place, text, branch in found]
 
 
+def _transfers(text: str) -> bool:
+    return bool(_TRANSFER.match(text) or _AMD_TRANSFER.match(text))
+
+
 def _innermost(lines: list[_Line]) -> tuple[Loop, ...]:
     """A branch back closes a loop; those that hold no other one are innermost."""
     ends: dict[int, int] = {}
@@ -86,5 +96,6 @@ def _innermost(lines: list[_Line]) -> tuple[Loop, ...]:
         if any((first, last) != span and first <= span[0] and span[1] <= last for span in ends.items()):
             continue
         body = [text for address, text, _ in lines if first <= address <= last]
-        bodies.append(Loop(len(body), sum(bool(_MATRIX.search(text)) for text in body)))
+        products = sum(bool(_MATRIX.search(text)) for text in body)
+        bodies.append(Loop(len(body), products, sum(map(_transfers, body))))
     return tuple(body for body in bodies if body.instructions >= _SHORTEST)

@@ -16,6 +16,7 @@ FILE = Path(__file__).with_name("constants.json")
 START = Constants(
     matrix=0.7,
     issue=0.7,
+    transfer_clocks=1.0,
     chain_clocks=300.0,
     load_clocks=600.0,
     instruction_clocks=2.0,

@@ -22,7 +22,7 @@ class Measured:
     """The candidates of one problem on one chip."""
 
     terms: Array
-    """(candidates, workloads, kernels, 6), from `terms_of`."""
+    """(candidates, workloads, kernels, 7), from `terms_of`."""
     times_ms: Array
     """(candidates,)"""
 
@@ -64,6 +64,7 @@ def _constants(logarithms: Array) -> Constants:
     return Constants(
         matrix=min(raw.matrix, 1.0),
         issue=min(raw.issue, 1.0),
+        transfer_clocks=raw.transfer_clocks,
         chain_clocks=raw.chain_clocks,
         load_clocks=raw.load_clocks,
         instruction_clocks=raw.instruction_clocks,

@@ -2,16 +2,17 @@
 
 On a chip with M multiprocessors at the clock f that hold r blocks each at a time, a kernel takes
 
-    t      = max((matrix^q + issue^q + wait^q)^(1/q), B / G / b) + o
+    t      = max((matrix^q + issue^q + move^q + wait^q)^(1/q), B / G / b) + o
     matrix = F / R / m
     issue  = I / (w·M·f) / i
+    move   = L·d / (M·f)
     wait   = (T·(c + l / s) + J·e) / (r·M·f)
 
-for F matrix operations at the data sheet's rate R, I warp instructions at w a clock, T turns of loops whose
-loads are s stages deep, J instructions of one warp of each block, and B bytes at the bandwidth G. The
-`Constants` m, i, c, l, e, q, b and o belong to an architecture; all else is compiled, counted, or printed in
-a data sheet. A problem's time is the sum over its kernels, and the geometric mean over its workloads, as the
-tuner has it.
+for F matrix operations at the data sheet's rate R, I warp instructions at w a clock, L of them loads and
+stores, T turns of loops whose loads are s stages deep, J instructions of one warp of each block, and B bytes
+at the bandwidth G. The `Constants` m, i, d, c, l, e, q, b and o belong to an architecture; all else is
+compiled, counted, or printed in a data sheet. A problem's time is the sum over its kernels, and the geometric
+mean over its workloads, as the tuner has it.
 """
 
 import math
@@ -42,6 +43,8 @@ class Constants:
     """m: share of the matrix rate that these kernels reach."""
     issue: float
     """i: share of the clocks in which an instruction is issued where there is work enough."""
+    transfer_clocks: float
+    """d: between two loads or stores of a multiprocessor's warps."""
     chain_clocks: float
     """c: for one turn of a loop besides what follows: the latency of products, reductions, barriers."""
     load_clocks: float
@@ -57,9 +60,9 @@ class Constants:
 
 
 def terms_of(problem: Problem, config: Config, gpu: Gpu, kernels: Sequence[CompiledKernel]) -> Array:
-    """What the constants are applied to: (workloads, kernels, 6), in seconds, or seconds a clock.
+    """What the constants are applied to: (workloads, kernels, 7), in seconds, or seconds a clock.
 
-    The six are matrix, issue, turns, turns a stage, instructions of a warp, and memory.
+    The seven are matrix, issue, transfers, turns, turns a stage, instructions of a warp, and memory.
 
     Parameters
     ----------
@@ -87,14 +90,15 @@ def terms_of(problem: Problem, config: Config, gpu: Gpu, kernels: Sequence[Compi
 
 
 def predicted_ms(terms: Array, constants: Constants) -> Array:
-    """Milliseconds (...) from terms (..., workloads, kernels, 6)."""
-    matrix, issue, turns, staged, serial, memory = np.moveaxis(terms, -1, 0)
+    """Milliseconds (...) from terms (..., workloads, kernels, 7)."""
+    matrix, issue, transfers, turns, staged, serial, memory = np.moveaxis(terms, -1, 0)
     wait = (
         turns * constants.chain_clocks
         + staged * constants.load_clocks
         + serial * constants.instruction_clocks
     )
-    parts = np.stack([matrix / constants.matrix, issue / constants.issue, wait])
+    moves = transfers * constants.transfer_clocks
+    parts = np.stack([matrix / constants.matrix, issue / constants.issue, moves, wait])
     largest = np.maximum(parts.max(0), 1e-12)
     busy = largest * ((parts / largest) ** constants.overlap).sum(0) ** (1.0 / constants.overlap)
     kernels = np.maximum(busy, memory / constants.memory) + constants.launch_us * 1e-6
@@ -117,6 +121,7 @@ def _terms(demand: Demand, gpu: Gpu, matrix_rate: float, warps_a_clock: float) -
     return [
         demand.flops / (matrix_rate * share) * rounds,
         demand.instructions / warps_a_clock * clocks,
+        demand.transfers * clocks,
         demand.turns / resident * clocks,
         demand.turns / demand.stages / resident * clocks,
         demand.instructions / demand.kernel.num_warps / resident * clocks,

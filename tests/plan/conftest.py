@@ -11,7 +11,7 @@ from splashgen.config import Config
 Make = Callable[[Config], tuple[CompiledKernel, ...]]
 
 
-def _kernel(name: str, registers: int, shared: int, warps: int, *loops: tuple[int, int]) -> CompiledKernel:
+def _kernel(name: str, registers: int, shared: int, warps: int, *loops: tuple[int, ...]) -> CompiledKernel:
     made = tuple(Loop(*loop) for loop in loops)
     instructions = 500 + sum(loop.instructions for loop in made)
     return CompiledKernel(name, shared, registers, 0, warps, 0, instructions, made)
@@ -31,13 +31,28 @@ def attention_kernels() -> Make:
         body = bound * 3 // (32 * warps)
         return (
             _kernel(
-                "_bound", 168, shared("bound_stages"), warps, (body, 8), (2 * body, 8), (140, 0), (800, 0)
+                "_bound",
+                168,
+                shared("bound_stages"),
+                warps,
+                (body, 8, body // 4),
+                (2 * body, 8, body // 4),
+                (140, 0),
+                (800, 0),
             ),
-            _kernel("_output", 168, shared("output_stages"), 4, (217, 4), (431, 4), (387, 12), (611, 12)),
-            _kernel("_flag_tiles", 24, 0, 4, (86, 0)),
-            _kernel("_dq", 167, shared("dq_stages"), 4, (252, 12), (475, 12)),
-            _kernel("_list_queries", 32, 8, 4, (111, 0)),
-            _kernel("_dkdv", 238, shared("dkdv_stages"), 4, (374, 16), (739, 16)),
+            _kernel(
+                "_output",
+                168,
+                shared("output_stages"),
+                4,
+                (217, 4, 16),
+                (431, 4, 16),
+                (387, 12, 64),
+                (611, 12, 64),
+            ),
+            _kernel("_list_tiles", 32, 8, 1, (111, 0)),
+            _kernel("_dq", 167, shared("dq_stages"), 4, (252, 12, 32), (475, 12, 32)),
+            _kernel("_dkdv", 238, shared("dkdv_stages"), 4, (374, 16, 48), (739, 16, 48)),
         )
 
     return make

@@ -21,8 +21,8 @@ TRUE = replace(START, matrix=0.5, issue=0.4, chain_clocks=500.0, load_clocks=300
 def invented(seed: int, gpu: str = "h100", noise: float = 0.0) -> Recorded:
     """Random work of three kernels in two workloads, timed by a chip with the constants `TRUE`."""
     random = np.random.default_rng(seed)
-    terms = 10.0 ** random.uniform(-4.0, -3.0, (40, 2, 3, 6))
-    terms[..., 2:5] /= 500.0  # seconds a clock
+    terms = 10.0 ** random.uniform(-4.0, -3.0, (40, 2, 3, 7))
+    terms[..., 2:6] /= 500.0  # seconds a clock
     times = predicted_ms(terms, TRUE) * np.exp(noise * random.standard_normal(40))
     problem, chip = attention(DType.BFLOAT16, 64, 1024 << seed), KNOWN_GPUS[gpu]
     default = family_for(problem, chip).default(problem, chip)

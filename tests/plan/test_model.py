@@ -68,7 +68,7 @@ def test_constants_mean_what_they_say(attention_kernels) -> None:
             milliseconds(attention_kernels, constants=replace(START, **{name: 0.9 * getattr(START, name)}))
             > base
         )
-    for name in ("chain_clocks", "load_clocks", "instruction_clocks", "launch_us"):
+    for name in ("transfer_clocks", "chain_clocks", "load_clocks", "instruction_clocks", "launch_us"):
         slower = replace(START, **{name: 2.0 * getattr(START, name)})
         assert milliseconds(attention_kernels, constants=slower) > base
 
@@ -80,10 +80,10 @@ def test_candidates_are_predicted_together_as_alone(attention_kernels) -> None:
     assert together.tolist() == [float(predicted_ms(each, START)) for each in terms]
 
 
-def test_inference_launches_two_kernels(attention_kernels) -> None:
+def test_inference_launches_the_forward_alone(attention_kernels) -> None:
     problem = replace(PROBLEM, training=False)
     demands = demands_of(problem, DEFAULT, attention_kernels(DEFAULT), "timed:gaussian")
-    assert [demand.kernel.name for demand in demands] == ["_bound", "_output"]
+    assert [demand.kernel.name for demand in demands] == ["_bound", "_list_tiles", "_output"]
     # Scores of the visible half, two operations for each of 64 products, 32 batches of 16 heads.
     assert demands[0].flops == pytest.approx(512 * 1024 * (1024 / 2 + 64) * 128, rel=0.1)
 

@@ -28,6 +28,8 @@ class Demand:
     """Matrix operations, a multiply-add counted as two."""
     instructions: float = 0.0
     """Warp instructions, summed over all warps."""
+    transfers: float = 0.0
+    """Of them, loads and stores."""
     turns: float = 0.0
     """Turns of loops that load, compute and reduce, summed over all blocks."""
     stages: int = 1

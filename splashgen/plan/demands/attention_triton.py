@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from splashgen.compile import CompiledKernel
 from splashgen.compile.loops import Loop
@@ -22,6 +23,9 @@ SCHEDULE = (
     "bound_programs",
     "bound_warps",
     "bound_stages",
+    "bound_registers",
+    "bound_operand",
+    "bound_solve",
     "bound_chunk",
     "output_stages",
     "output_registers",
@@ -30,8 +34,12 @@ SCHEDULE = (
     "dkdv_registers",
 )
 
+Array = NDArray[np.float64]
+
 _TOKENS, _HEADS = 32768, 16
 """What attention is timed on: `splashgen.cases.attention`."""
+_LIST_CHUNK = 512
+"""Flags that a program of `_list_tiles` reads at a time."""
 _LONG_LOOP = 32
 """Instructions of a loop that does something, rather than wait."""
 
@@ -67,37 +75,37 @@ class _Attention:
         self.width = 4 if problem.dtype is DType.FLOAT32 else 2
 
     def all(self) -> list[Demand]:
-        demands = [self._bound(), self._output()]
+        demands = [self._bound(), self._list_tiles(self.q_tiles, self.k_tiles), self._output()]
         if self.problem.training:
             d, dv = self.problem.head_dim, self.problem.value_dim
             demands += [
-                self._flag_tiles(),
                 self._over_lists("_dq", self.q_tiles, 2 * d + dv, "dq_stages"),
-                self._list_queries(),
+                self._list_tiles(self.k_tiles, self.q_tiles),
                 self._over_lists("_dkdv", self.k_tiles, 2 * d + 2 * dv, "dkdv_stages"),
             ]
         return demands
 
     def _bound(self) -> Demand:
-        """Every visible block of scores once, then for each strip of rows the bound and its lists."""
+        """Every visible block of scores once, then for each strip of rows the bound and the flags."""
         config, kernel = self.config, self.kernels["_bound"]
         bound_m, bound_n = int(config.number("bound_m")), int(config.number("bound_n"))
         blocks = self.heads * self._visible(bound_m, bound_n)
         strips = self.heads * math.ceil(self.n / bound_m)
         chunks = strips * math.ceil(self.k_tiles / config.number("bound_chunk")) * self._share()
-        instructions = self._tiles(kernel, _light, blocks, self._masked(bound_m, bound_n))
-        instructions += strips * _straight(kernel)
+        cost = self._tiles(kernel, _light, blocks, self._masked(bound_m, bound_n))
+        cost += strips * _straight(kernel)
         listing = [loop for loop in kernel.loops if not loop.products and loop.instructions >= _LONG_LOOP]
-        if listing:  # the last one in the code writes the lists
-            instructions += chunks * listing[-1].instructions
+        if listing:  # the last one in the code sets the flags
+            cost += chunks * _cost(listing[-1])
         return Demand(
             kernel,
             blocks=strips,
             flops=blocks * bound_m * bound_n * 2.0 * self.problem.head_dim,
-            instructions=instructions * kernel.num_warps,
+            instructions=float(cost[0]) * kernel.num_warps,
+            transfers=float(cost[1]) * kernel.num_warps,
             turns=blocks + chunks + strips * (2.0 + config.number("bound_steps")),
             stages=int(config.number("bound_stages")),
-            bytes=self._inputs(self.problem.head_dim, 2) + 2.0 * self.listed,
+            bytes=self._inputs(self.problem.head_dim, 2) + self.listed,
             persistent=int(config.number("bound_programs")),
         )
 
@@ -106,14 +114,15 @@ class _Attention:
         kernel, problem = self.kernels["_output"], self.problem
         passes, outputs = self.found.passes, 2 if problem.training else 1
         blocks, masked = self.heads * self.q_tiles, self._masked(self.block_m, self.block_n)
-        instructions = passes * self._tiles(kernel, _light, self.listed, masked)
-        instructions += self._tiles(kernel, _heavy, self.listed, masked) + blocks * _straight(kernel)
+        cost = passes * self._tiles(kernel, _light, self.listed, masked)
+        cost += self._tiles(kernel, _heavy, self.listed, masked) + blocks * _straight(kernel)
         dims = (passes + 1.0) * problem.head_dim + outputs * problem.value_dim
         return Demand(
             kernel,
             blocks=blocks,
             flops=self.listed * self.block_m * self.block_n * 2.0 * dims,
-            instructions=instructions * kernel.num_warps,
+            instructions=float(cost[0]) * kernel.num_warps,
+            transfers=float(cost[1]) * kernel.num_warps,
             turns=(self.listed + blocks) * (passes + 1.0),
             stages=int(self.config.number("output_stages")),
             bytes=self._inputs(problem.head_dim, 2) + self._inputs(problem.value_dim, 1 + outputs),
@@ -123,41 +132,36 @@ class _Attention:
         """A backward kernel: each listed tile once, `dims` multiply-adds for each of its scores."""
         kernel, blocks = self.kernels[name], self.heads * tiles
         masked = self._masked(self.block_m, self.block_n)
-        instructions = self._tiles(kernel, _heavy, self.listed, masked) + blocks * _straight(kernel)
+        cost = self._tiles(kernel, _heavy, self.listed, masked) + blocks * _straight(kernel)
         return Demand(
             kernel,
             blocks=blocks,
             flops=self.listed * self.block_m * self.block_n * 2.0 * dims,
-            instructions=instructions * kernel.num_warps,
+            instructions=float(cost[0]) * kernel.num_warps,
+            transfers=float(cost[1]) * kernel.num_warps,
             turns=self.listed + 2.0 * blocks,
             stages=int(self.config.number(stages)),
             bytes=self._inputs(self.problem.head_dim, 3) + self._inputs(self.problem.value_dim, 2),
         )
 
-    def _tiles(self, kernel: CompiledKernel, kind: "_Kind", tiles: float, masked: float) -> float:
-        """A warp's instructions for so many tiles, of which some are masked."""
+    def _tiles(self, kernel: CompiledKernel, kind: "_Kind", tiles: float, masked: float) -> Array:
+        """What so many tiles cost a warp, of which some are masked."""
         plain, edge = kind(kernel)
         masked = min(masked, tiles)
-        return (tiles - masked) * plain.instructions + masked * edge.instructions
+        return (tiles - masked) * _cost(plain) + masked * _cost(edge)
 
-    def _flag_tiles(self) -> Demand:
-        """Zeroes a flag for every tile, reads the lists and sets the flags of what they name."""
-        return self._listing("_flag_tiles", self.q_tiles, self.k_tiles, 1.0)
-
-    def _list_queries(self) -> Demand:
-        """Reads the flags and writes the transposed lists."""
-        return self._listing("_list_queries", self.k_tiles, self.q_tiles, 1.0)
-
-    def _listing(self, name: str, entries: int, length: int, flag_bytes: float) -> Demand:
-        kernel = self.kernels[name]
-        turns = self.heads * entries * math.ceil(length / self.config.number("bound_chunk"))
-        body = max((loop.instructions for loop in kernel.loops), default=kernel.instructions)
+    def _list_tiles(self, entries: int, length: int) -> Demand:
+        """Reads the flags of every tile, and writes the lists of one side."""
+        kernel = self.kernels["_list_tiles"]
+        turns = self.heads * entries * math.ceil(length / _LIST_CHUNK)
+        body = max(kernel.loops, key=lambda loop: loop.instructions, default=Loop(kernel.instructions, 0))
         return Demand(
             kernel,
             blocks=self.heads * entries,
-            instructions=turns * body * kernel.num_warps,
+            instructions=turns * body.instructions * kernel.num_warps,
+            transfers=turns * body.transfers * kernel.num_warps,
             turns=turns,
-            bytes=self.heads * entries * length * flag_bytes + 2.0 * self.listed,
+            bytes=self.heads * entries * length + 2.0 * self.listed,
         )
 
     def _visible(self, rows: int, cols: int) -> int:
@@ -208,6 +212,12 @@ def _multiplying(kernel: CompiledKernel) -> list[Loop]:
     return sorted(loops, key=lambda loop: loop.products) or [Loop(kernel.instructions, 0)]
 
 
-def _straight(kernel: CompiledKernel) -> int:
-    """Instructions outside of the innermost loops."""
-    return max(kernel.instructions - sum(loop.instructions for loop in kernel.loops), 0)
+def _cost(loop: Loop) -> Array:
+    """A warp's instructions in one turn, and its loads and stores: (2,)."""
+    return np.array([loop.instructions, loop.transfers], dtype=np.float64)
+
+
+def _straight(kernel: CompiledKernel) -> Array:
+    """The instructions outside of the innermost loops, of which no loads and stores are known: (2,)."""
+    outside = kernel.instructions - sum(loop.instructions for loop in kernel.loops)
+    return np.array([max(outside, 0), 0], dtype=np.float64)
