@@ -105,7 +105,7 @@ def tune(
     try:
         chosen = named_preset(preset.value, device)
         named = (operation, head_dim, value_dim, dtype, alpha, causal, seq_len)
-        if worker and (again or any(value is not None for value in (*named, trials, time))):
+        if worker and (again or inference or any(value is not None for value in (*named, trials, time))):
             raise ValueError(
                 "--worker takes problems and limits from the studies it joins; "
                 "leave out the options that name them."

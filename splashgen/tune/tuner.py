@@ -107,7 +107,8 @@ def work(
     Parameters
     ----------
     storage : str or Storage, optional
-        The URL that the tuner was given; the file of this user if left out.
+        The URL that the tuner was given; the file of this user if left out. Every further GPU of this kind
+        that is visible gets a worker as well.
     gpu, folder, notify, tools
         As for `tune`.
 
@@ -128,6 +129,8 @@ def work(
                 "splashgen tune --storage URL, and start workers while it runs."
             )
         equipment = _equipment(stack, gpu, studies[0].limits, tools)
+        if not isinstance(storage, Storage):
+            stack.enter_context(Crew(gpu, place.url, folder, tools))
         known: set[str] = set()
         ended: list[ProblemEnded] = []
         while studies:
@@ -137,8 +140,10 @@ def work(
             ended += report.ended
             if report.interrupted:
                 return Report(tuple(ended), interrupted=True)
-            # The tuner may have begun more since.
-            studies = [study for study in open_studies(place, gpu) if study.name not in known]
+            studies = []
+            with contextlib.suppress(NoOpenStudyError):  # what is left is for others
+                # The tuner may have begun more since.
+                studies = [study for study in open_studies(place, gpu) if study.name not in known]
         return Report(tuple(ended))
 
 

@@ -216,3 +216,23 @@ def test_clocks_that_were_set_back_change_nothing(folders: Path) -> None:
     assert other.others_busy(), "the third is alive"
     assert tickets[2] is not None and slow.tell(tickets[2], DONE, 1.0)
     assert len(set(_evaluated(journal))) == len(_evaluated(journal)) == POINTS
+
+
+def test_dashboards_can_read_what_a_study_is_about(folders: Path) -> None:
+    storage = _storage(folders)
+    _, search = _joined(storage, "host:lock")
+    ticket = search.next()
+    assert ticket is not None
+    search.tell(ticket, Outcome(Status.WRONG, "out is off."), 1.0)
+    (study,) = storage.optuna.get_all_studies()
+    assert study.study_name.startswith(f"{CPU.name} | {PROBLEM} | ")
+    assert study.user_attrs["about"]["problem"] == PROBLEM.as_dict()
+    (trial,) = storage.optuna.get_all_trials(study._study_id)
+    assert trial.params == ticket.config.as_dict()
+    said = {name: trial.user_attrs[name] for name in ("status", "reason", "worker", "code_hash")}
+    assert said == {
+        "status": "wrong",
+        "reason": "out is off.",
+        "worker": "host:lock",
+        "code_hash": _hash(ticket),
+    }

@@ -1,0 +1,64 @@
+"""`splashgen tune --storage` and `--worker`: what is passed on, and what is refused in a sentence."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from splashgen.cli import app
+from splashgen.gpu import CPU
+from splashgen.tune import Report
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A CPU machine whose folders are empty."""
+    for name in ("STATE", "CONFIG", "CACHE"):
+        monkeypatch.setenv(f"SPLASHGEN_{name}_DIR", str(tmp_path / name.lower()))
+    monkeypatch.setattr("splashgen.tune.target.detect", lambda device=None: CPU)
+    return tmp_path
+
+
+def _run(*arguments: str):
+    return CliRunner().invoke(app, ["tune", *arguments])
+
+
+@pytest.mark.parametrize("way", ["option", "variable"])
+@pytest.mark.parametrize(("function", "more"), [("tune", ()), ("work", ("--worker",))])
+def test_the_storage_is_passed_on(
+    monkeypatch: pytest.MonkeyPatch, way: str, function: str, more: tuple[str, ...]
+) -> None:
+    def called(*arguments: object, storage: object = None, **options: object) -> Report:
+        asked.append(storage or arguments[0])
+        return Report(())
+
+    asked: list[object] = []
+    monkeypatch.setattr(f"splashgen.tune.tuner.{function}", called)
+    if way == "variable":
+        monkeypatch.setenv("SPLASHGEN_STORAGE", "postgresql://me:s3cret@host/db")
+    else:
+        more = (*more, "--storage", "postgresql://me:s3cret@host/db")
+    result = _run(*more)
+    assert result.exit_code == 0
+    assert asked == ["postgresql://me:s3cret@host/db"]
+    assert "s3cret" not in result.output
+
+
+def test_a_worker_without_a_study_says_how_to_begin_one() -> None:
+    result = _run("--worker")
+    assert result.exit_code == 1
+    assert "No study for" in result.stderr and "splashgen tune --storage URL" in result.stderr
+
+
+@pytest.mark.parametrize("option", [("--trials", "3"), ("--again",), ("--head-dim", "64"), ("--inference",)])
+def test_a_worker_takes_no_problems_and_limits(option: tuple[str, ...]) -> None:
+    result = _run("--worker", *option)
+    assert result.exit_code == 2
+    assert "--worker takes problems and limits from the studies it joins" in result.stderr
+
+
+def test_a_storage_that_cannot_be_used_is_a_sentence_without_its_password() -> None:
+    result = _run("--storage", "mysql://me:s3cret@host/db")
+    assert result.exit_code == 1
+    assert "--storage is not a URL of a database that splashgen can use" in result.stderr
+    assert "s3cret" not in result.output and "Traceback" not in result.output
