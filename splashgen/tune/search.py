@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import random
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from splashgen.config import Config
 from splashgen.gpu import Gpu
@@ -17,6 +17,7 @@ from splashgen.tune.journal import Journal
 from splashgen.tune.known import Known
 from splashgen.tune.mutex import MutexLost
 from splashgen.tune.outcome import Outcome, Status
+from splashgen.tune.points import Points
 from splashgen.tune.records import Record, Ticket
 from splashgen.tune.watch import Claim
 
@@ -27,8 +28,6 @@ _EXHAUSTIVE = 500
 _GLOBAL = 8
 """Of so many candidates one is TPE's; the others step from the best so far (`climb`).
 On a space of 10^7 points around a good default, 40 trials of TPE alone found nothing better on an H100."""
-_LISTED = 50_000
-"""Points up to which a space is listed; of a larger one, points are drawn."""
 _FRUITLESS = 12
 """Proposals in a row that are infeasible or known, after which some untried points are taken; each time
 twice as many, because a sampler that has seen the best of a space proposes little else."""
@@ -59,18 +58,20 @@ class Search:
         trials: int | None,
         code_hash: Callable[[Config], str] | None = None,
     ) -> None:
-        self._journal, self._space, self._problem, self._gpu = journal, space, problem, gpu
+        self._journal, self._space, self._points = journal, space, Points(space, problem, gpu)
         self._code_hash = code_hash or (lambda config: render(problem, config).hash)
         self._known = Known()
-        few = list(itertools.islice(space.feasible(problem, gpu), (trials or _EXHAUSTIVE) + 1))
-        self.exhaustive = len(few) <= (trials or _EXHAUSTIVE)
+        most = trials or _EXHAUSTIVE
+        count = self._points.count(most)
+        self.exhaustive = count <= most
         """Whether every feasible point is tried."""
-        self.trials = len(few) if self.exhaustive else trials
+        self.trials = count if self.exhaustive else trials
         """How many candidates will be evaluated at most; None if there is no limit."""
-        self._rest = self._shuffled()
-        self._first = iter([config for config in dict.fromkeys(first) if self._belongs(config)])
+        # What is drawn does not depend on the run but for the study's name.
+        seed = zlib.crc32(journal.name.encode())
+        self._chance, self._rest = random.Random(seed), self._points.shuffled(random.Random(seed))
+        self._first = iter([config for config in dict.fromkeys(first) if config in self._points])
         self._fruitless = self._droughts = self._ration = 0
-        self._chance = random.Random(zlib.crc32(journal.name.encode()))
         with contextlib.suppress(MutexLost), journal.turn() as news:
             self._known.learn(news)
 
@@ -157,7 +158,7 @@ class Search:
         return None
 
     def _untried(self, config: Config) -> bool:
-        return config not in self._known.configs and self._objection(config) is None
+        return config not in self._known.configs and self._points.objection(config) is None
 
     def _admitted(self, ticket: Ticket) -> str | None:
         """The code hash of a candidate worth evaluating; others are written down at once, for free."""
@@ -165,7 +166,7 @@ class Search:
             self._journal.drop(ticket)
             return None
         self._known.configs.add(ticket.config)
-        objection = self._objection(ticket.config)
+        objection = self._points.objection(ticket.config)
         if objection is not None:
             self._journal.tell(ticket, Outcome(Status.DOES_NOT_FIT, objection), "", free=True)
             return None
@@ -182,23 +183,3 @@ class Search:
         else:
             self._journal.tell(ticket, twin, code_hash, free=True)
         return None
-
-    def _belongs(self, config: Config) -> bool:
-        """Whether the config is a feasible point: the default need not be one of a narrowed space."""
-        try:
-            member = self._space.member(config.as_dict())
-        except ValueError:
-            return False
-        return member == config and self._objection(config) is None
-
-    def _objection(self, config: Config) -> str | None:
-        return self._space.objection(self._problem, self._gpu, config)
-
-    def _shuffled(self) -> Iterator[Config]:
-        """Every feasible point in an order that does not depend on the run but for the study's name."""
-        chance = random.Random(zlib.crc32(self._journal.name.encode()))
-        if self._space.size > _LISTED:
-            return self._space.draws(self._problem, self._gpu, chance)
-        points = list(self._space.feasible(self._problem, self._gpu))
-        chance.shuffle(points)
-        return iter(points)

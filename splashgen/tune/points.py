@@ -1,0 +1,46 @@
+"""`Points`: the configs of a space that a problem on a GPU can have."""
+
+import itertools
+from collections.abc import Iterator
+from random import Random
+
+from splashgen.config import Config
+from splashgen.gpu import Gpu
+from splashgen.problem import Problem
+from splashgen.space import Space
+
+__all__ = ["Points"]
+
+_LISTED = 50_000
+"""Points up to which a space is listed; of a larger one, points are drawn."""
+
+
+class Points:
+    """A space as one problem on one GPU sees it."""
+
+    def __init__(self, space: Space, problem: Problem, gpu: Gpu) -> None:
+        self._space, self._problem, self._gpu = space, problem, gpu
+
+    def count(self, most: int) -> int:
+        """How many there are, or `most + 1` if there are more than `most`."""
+        return sum(1 for _ in itertools.islice(self._space.feasible(self._problem, self._gpu), most + 1))
+
+    def objection(self, config: Config) -> str | None:
+        """Why a config of the space cannot run, or None if nothing is known against it."""
+        return self._space.objection(self._problem, self._gpu, config)
+
+    def __contains__(self, config: Config) -> bool:
+        """Whether any config is one of them: a default need not be one of a narrowed space."""
+        try:
+            member = self._space.member(config.as_dict())
+        except ValueError:
+            return False
+        return member == config and self.objection(config) is None
+
+    def shuffled(self, chance: Random) -> Iterator[Config]:
+        """All of them in random order; of very many, some over and over."""
+        if self._space.size > _LISTED:
+            return self._space.draws(self._problem, self._gpu, chance)
+        points = list(self._space.feasible(self._problem, self._gpu))
+        chance.shuffle(points)
+        return iter(points)
