@@ -62,8 +62,9 @@ def refuse(
     if not isinstance(attention_mask, Tensor) or attention_mask.dim() not in (2, 4):
         shape = f" of shape {tuple(attention_mask.shape)}" if isinstance(attention_mask, Tensor) else ""
         raise ValueError(
-            f"attention_mask is a {type(attention_mask).__name__}{shape}, but must be a tensor (batch, "
-            "keys), True where a key exists, or bool (batch, 1 or heads, queries, keys), True where a score exists."
+            f"attention_mask is a {type(attention_mask).__name__}{shape}, but must be a tensor "
+            "(batch, keys), True where a key exists, or bool (batch, 1 or heads, queries, keys), True where "
+            "a score exists."
         )
     if attention_mask.is_floating_point():
         raise ValueError(
