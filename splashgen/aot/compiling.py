@@ -71,8 +71,11 @@ class AotJob:
         source = kernel.src
         signature, constants = dict(source.signature), dict(source.constants)
         for index, parameter in enumerate(source.fn.params):
-            fixed = signature[parameter.name] == "constexpr" and not parameter.is_constexpr
-            if fixed or ((index,) in source.attrs and not signature[parameter.name].startswith("*")):
+            kind = signature[parameter.name]
+            fixed = kind == "constexpr" and not parameter.is_constexpr
+            # Sizes fit 32 bits; strides, and what Triton assumed something of, may not.
+            wide = kind == "i32" and ((index,) in source.attrs or parameter.name.startswith("stride"))
+            if fixed or wide:
                 signature[parameter.name] = "i64"
                 constants.pop((index,), None)
         options = {name: getattr(kernel.metadata, name) for name in _OPTIONS}

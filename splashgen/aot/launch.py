@@ -21,6 +21,7 @@ POINTERS = {
     "*fp32": torch.float32,
     "*fp64": torch.float64,
     "*i1": torch.bool,
+    "*u8": torch.uint8,
     "*i8": torch.int8,
     "*i16": torch.int16,
     "*i32": torch.int32,
