@@ -1,5 +1,6 @@
 """Instructions of a compiled kernel and of its innermost loops, counted in its binary."""
 
+import functools
 import re
 import subprocess
 from dataclasses import dataclass
@@ -42,17 +43,18 @@ def instructions_and_loops(kernel: Any) -> tuple[int, tuple[Loop, ...]]:
     """
     if "cubin" in kernel.asm:
         path = next(path for name, path in kernel.metadata_group.items() if name.endswith(".cubin"))
-        lines = _sass_lines(_sass(str(path)))
-    else:
-        lines = _amdgcn_lines(kernel.asm["amdgcn"])
+        return _of_cubin(str(path))
+    lines = _amdgcn_lines(kernel.asm["amdgcn"])
     return len(lines), _innermost(lines)
 
 
-def _sass(path: str) -> str:
+@functools.lru_cache(maxsize=1024)  # candidates share most of their kernels, and Triton names files by content
+def _of_cubin(path: str) -> tuple[int, tuple[Loop, ...]]:
     from triton import knobs
 
     command = [knobs.nvidia.cuobjdump.path, "-sass", path]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    lines = _sass_lines(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return len(lines), _innermost(lines)
 
 
 def _sass_lines(text: str) -> list[_Line]:

@@ -16,23 +16,24 @@ from splashgen.problem import DType, Problem
 __all__ = ["SCHEDULE", "demands"]
 
 SCHEDULE = (
-    "block_m",
-    "block_n",
-    "bound_m",
-    "bound_n",
-    "bound_programs",
-    "bound_warps",
-    "bound_stages",
-    "bound_registers",
-    "bound_operand",
-    "bound_solve",
-    "bound_chunk",
     "output_stages",
     "output_registers",
-    "dq_stages",
     "dkdv_stages",
+    "dq_stages",
+    "bound_n",
+    "bound_m",
+    "bound_programs",
+    "bound_stages",
+    "block_n",
+    "bound_warps",
+    "bound_registers",
     "dkdv_registers",
+    "bound_operand",
+    "block_m",
+    "bound_solve",
+    "bound_chunk",
 )
+"""What moves the time most comes first: a plan may have room for some only."""
 
 Array = NDArray[np.float64]
 
