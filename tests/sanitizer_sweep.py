@@ -1,10 +1,11 @@
 """Forward and backward of many small problems, for `compute-sanitizer` to watch (`scripts/sanitize`).
 
-No result is compared here: the tests do that. Every tensor is an allocation of its own, so that an access past
-its end is seen.
+No result is compared here: the tests do that. Every tensor is an allocation of its own, so that an access
+past its end is seen.
 """
 
 import argparse
+import multiprocessing
 import os
 import random
 
@@ -29,12 +30,12 @@ def attend(call: Call) -> None:
     out.backward(call.dout)
 
 
-def sweep(semantics: int, calls_each: int, longest: int) -> int:
-    """Run `calls_each` random calls of each of so many random semantics; returns how many ran."""
+def sweep(semantics: int, calls_each: int, longest: int, part: int = 0, parts: int = 1) -> int:
+    """Run `calls_each` random calls of every `parts`-th of so many random semantics; returns how many ran."""
     choose = random.Random(1).choice
+    drawn = [draw_semantics(choose, ["bfloat16", "float16", "float32"]) for _ in range(semantics)]
     ran = 0
-    for number in range(semantics):
-        meaning = draw_semantics(choose, ["bfloat16", "float16", "float32"])
+    for number in range(part, semantics, parts):
 
         @seed(number)
         @settings(
@@ -44,15 +45,15 @@ def sweep(semantics: int, calls_each: int, longest: int) -> int:
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        @given(calls(st.just(meaning), longest, CUDA))
+        @given(calls(st.just(drawn[number]), longest, CUDA))
         def run(call: Call) -> None:
             nonlocal ran
             attend(call)
             ran += 1
 
         run()
-        print(f"{number + 1}/{semantics} {meaning}", flush=True)
-    for n in (1, 100, 5000, 70_000):
+        print(f"{number + 1}/{semantics} {drawn[number]}", flush=True)
+    for n in (1, 100, 5000, 70_000)[part::parts]:
         for alpha in (1.3, 1.5, 2.0):
             x = torch.randn(3, n, device=CUDA, requires_grad=True)
             splashgen.entmax(x, alpha=alpha).sum().backward()
@@ -60,12 +61,22 @@ def sweep(semantics: int, calls_each: int, longest: int) -> int:
     return ran
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--semantics", type=int, default=24)
     parser.add_argument("--calls", type=int, default=2)
     parser.add_argument("--longest", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the sweep")
     asked = parser.parse_args()
-    total = sweep(asked.semantics, asked.calls, asked.longest)
-    torch.cuda.synchronize()
+    sizes = asked.semantics, asked.calls, asked.longest
+    if asked.jobs == 1:
+        total = sweep(*sizes)
+        torch.cuda.synchronize()
+    else:
+        with multiprocessing.get_context("spawn").Pool(asked.jobs) as pool:
+            total = sum(pool.starmap(sweep, [(*sizes, part, asked.jobs) for part in range(asked.jobs)]))
     print(f"{total} problems ran forward and backward")
+
+
+if __name__ == "__main__":
+    main()
