@@ -48,7 +48,8 @@ def instructions_and_loops(kernel: Any) -> tuple[int, tuple[Loop, ...]]:
     return len(lines), _innermost(lines)
 
 
-@functools.lru_cache(maxsize=1024)  # candidates share most of their kernels, and Triton names files by content
+# Candidates share most of their kernels, and Triton names files by content.
+@functools.lru_cache(maxsize=1024)
 def _of_cubin(path: str) -> tuple[int, tuple[Loop, ...]]:
     from triton import knobs
 
