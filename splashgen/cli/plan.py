@@ -140,7 +140,7 @@ def _print(plans: list["Plan"], gpu: "Gpu", path: Path, as_json: bool) -> None:
         if not each.ranked:
             typer.echo(f"{each.problem}: no candidate fits; {next(iter(each.rejected.values()), '')}")
             continue
-        best = each.ranked[0]
+        best = each.choice
         typer.echo(f"{each.problem}: predicted {best.predicted_ms:.2g} ms ({counts})\n    {best.config}")
     typer.echo(f"Compiled for {gpu.name}, never run on it. The cost model has {basis}.")
     typer.echo(f"Stored in {path}")

@@ -3,6 +3,7 @@
 import functools
 import re
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,9 @@ __all__ = ["Loop", "instructions_and_loops"]
 
 _MATRIX = re.compile(r"\b(\w*MMA\b|\w*MMA\.|v_\w*mfma)")
 _TRANSFER = re.compile(
-    r"(@\S+ )?(LD|LDG|LDL|LDS|LDSM|LDTM|LDGSTS|ST|STG|STL|STS|STSM|STTM|ATOM\w*|RED)\b(?!_)"
+    r"(@\S+ )?(LD|LDG|LDL|LDS|LDSM|LDTM|LDGSTS|ST|STG|STL|STS|STSM|STTM|ATOM\w*|RED)\b"
+    r"|(ds|global|buffer|scratch|flat)_"
 )
-_AMD_TRANSFER = re.compile(r"(ds|global|buffer|scratch|flat)_")
 _SHORTEST = 8
 """Shorter loops spin on a barrier."""
 
@@ -44,8 +45,7 @@ def instructions_and_loops(kernel: Any) -> tuple[int, tuple[Loop, ...]]:
     if "cubin" in kernel.asm:
         path = next(path for name, path in kernel.metadata_group.items() if name.endswith(".cubin"))
         return _of_cubin(str(path))
-    lines = _amdgcn_lines(kernel.asm["amdgcn"])
-    return len(lines), _innermost(lines)
+    return _of_amdgcn(kernel.asm["amdgcn"])
 
 
 # Candidates share most of their kernels, and Triton names files by content.
@@ -54,8 +54,23 @@ def _of_cubin(path: str) -> tuple[int, tuple[Loop, ...]]:
     from triton import knobs
 
     command = [knobs.nvidia.cuobjdump.path, "-sass", path]
-    lines = _sass_lines(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    return len(lines), _innermost(lines)
+    return _of_sass(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def _of_sass(text: str) -> tuple[int, tuple[Loop, ...]]:
+    """A branch back closes a loop; those that hold no other one are innermost."""
+    lines = _sass_lines(text)
+    ends: dict[int, int] = {}
+    for address, _, target in lines:
+        if target is not None and target <= address:
+            ends[target] = max(address, ends.get(target, address))
+    bodies = []
+    for first, last in sorted(ends.items()):
+        # Out-of-line code jumps back as well, but its span is not within a loop's.
+        if any((first, last) != span and first <= span[0] and span[1] <= last for span in ends.items()):
+            continue
+        bodies.append([text for address, text, _ in lines if first <= address <= last])
+    return len(lines), _loops(bodies)
 
 
 def _sass_lines(text: str) -> list[_Line]:
@@ -69,36 +84,36 @@ def _sass_lines(text: str) -> list[_Line]:
     return lines
 
 
-def _amdgcn_lines(text: str) -> list[_Line]:
-    """Instructions are indented; a label stands for the place of the next one."""
-    code: list[str] = []
-    labels: dict[str, int] = {}
+def _of_amdgcn(text: str) -> tuple[int, tuple[Loop, ...]]:
+    """LLVM writes beside each block of code which loop it belongs to, and which loops are innermost."""
+    count, block, loop = 0, "", ""
+    bodies: dict[str, list[str]] = {}
     for line in text.splitlines():
-        line = line.partition(";")[0].rstrip()
-        if label := re.match(r"(\.LBB\w+):", line):
-            labels[label[1]] = len(code)
-        elif re.match(r"\s+[sv]_(?!nop)|\s+(ds|global|buffer|flat|scratch)_", line):
-            code.append(line.strip())
-    found = ((place, text, re.match(r"s_c?branch\w*\s+(\S+)", text)) for place, text in enumerate(code))
-    return [(place, text, labels.get(branch[1]) if branch else None) for place, text, branch in found]
+        code, _, comment = line.partition(";")
+        if label := re.match(r"\.L(BB\w+):", code):
+            block, loop = label[1], ""
+        elif re.match(r" %bb\.", comment):
+            block, loop = "", ""
+        if "Inner Loop Header" in comment:
+            loop = block
+        elif header := re.search(r"in Loop: Header=(\w+)", comment):
+            loop = header[1]
+        code = code.strip()
+        if re.match(r"[sv]_(?!nop)|(ds|global|buffer|flat|scratch)_", code):
+            count += 1
+            # A block may stand before the header of its loop.
+            bodies.setdefault(loop, []).append(code)
+    inner = re.findall(r"^\.L(BB\w+):(?:.*\n\s*;)*.*Inner Loop Header", text, re.MULTILINE)
+    return count, _loops([bodies[name] for name in inner])
 
 
-def _transfers(text: str) -> bool:
-    return bool(_TRANSFER.match(text) or _AMD_TRANSFER.match(text))
-
-
-def _innermost(lines: list[_Line]) -> tuple[Loop, ...]:
-    """A branch back closes a loop; those that hold no other one are innermost."""
-    ends: dict[int, int] = {}
-    for address, _, target in lines:
-        if target is not None and target <= address:
-            ends[target] = max(address, ends.get(target, address))
-    bodies = []
-    for first, last in sorted(ends.items()):
-        # Out-of-line code jumps back as well, but its span is not within a loop's.
-        if any((first, last) != span and first <= span[0] and span[1] <= last for span in ends.items()):
-            continue
-        body = [text for address, text, _ in lines if first <= address <= last]
-        products = sum(bool(_MATRIX.search(text)) for text in body)
-        bodies.append(Loop(len(body), products, sum(map(_transfers, body))))
-    return tuple(body for body in bodies if body.instructions >= _SHORTEST)
+def _loops(bodies: Iterable[list[str]]) -> tuple[Loop, ...]:
+    counted = (
+        Loop(
+            len(body),
+            sum(bool(_MATRIX.search(text)) for text in body),
+            sum(map(bool, map(_TRANSFER.match, body))),
+        )
+        for body in bodies
+    )
+    return tuple(loop for loop in counted if loop.instructions >= _SHORTEST)

@@ -20,7 +20,7 @@ from splashgen.store import current
 
 __all__ = ["Compiled", "cache_folder"]
 
-_LAYOUT = 2
+_LAYOUT = 3
 """Of the files; another one means that old files are not read."""
 
 Answer = tuple[CompiledKernel, ...] | KernelError

@@ -20,6 +20,9 @@ from splashgen.store import Entry, Status, Timing
 
 __all__ = ["Plan", "Ranked", "plan_problem"]
 
+_EQUAL = 1.01
+"""The model cannot tell times apart that are nearer than this."""
+
 Told = Callable[[Config, int, int], None]
 """(candidate, how many are settled, how many there may be)"""
 
@@ -30,7 +33,8 @@ class Ranked:
 
     config: Config
     predicted_ms: float
-    kernels: tuple[CompiledKernel, ...]
+    place: int
+    """In the order in which candidates were looked at: the default first, then single steps."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,13 @@ class Plan:
     problem: Problem
     gpu: Gpu
     ranked: tuple[Ranked, ...]
-    """Best first; empty if no candidate fits."""
+    """Fastest first; empty if no candidate fits."""
     rejected: dict[Config, str] = field(default_factory=dict)
     """Candidates that do not compile or do not fit, with the reason in a sentence."""
 
     @property
-    def entry(self) -> Entry:
-        """The first choice, as the store keeps it.
+    def choice(self) -> Ranked:
+        """The candidate to take: of those within 1 % of the fastest, the one nearest to the default.
 
         Raises
         ------
@@ -55,7 +59,19 @@ class Plan:
         """
         if not self.ranked:
             raise ValueError(f"No candidate for «{self.problem}» fits {self.gpu.name}.")
-        best = self.ranked[0]
+        limit = _EQUAL * self.ranked[0].predicted_ms
+        return min((one for one in self.ranked if one.predicted_ms <= limit), key=lambda one: one.place)
+
+    @property
+    def entry(self) -> Entry:
+        """The choice, as the store keeps it.
+
+        Raises
+        ------
+        ValueError
+            If no candidate fits.
+        """
+        best = self.choice
         estimate = float(f"{best.predicted_ms:.3g}")  # more digits would pretend to know them
         return Entry(
             problem=self.problem.bucketed(),
@@ -150,4 +166,5 @@ class _Search:
             self.rejected[config] = objection
         else:
             terms = terms_of(self.problem, config, self.gpu, answer)
-            self.ranked[code] = Ranked(config, float(predicted_ms(terms, self._constants)), answer)
+            time = float(predicted_ms(terms, self._constants))
+            self.ranked[code] = Ranked(config, time, len(self.ranked))

@@ -10,14 +10,14 @@ from splashgen.families import family_for
 from splashgen.gpu import KNOWN_GPUS
 from splashgen.plan.candidates import combined, neighbours, starts
 from splashgen.plan.demands import schedule_of
-from splashgen.plan.planner import plan_problem
+from splashgen.plan.planner import Plan, Ranked, plan_problem
 from splashgen.problem import DType
 from splashgen.render import render
 from splashgen.store import Rung, Status, load, lookup, save
 from splashgen.tune.presets import attention
 
 A100 = KNOWN_GPUS["a100"]
-PROBLEM = attention(DType.BFLOAT16, 64, 1024)
+PROBLEM = attention(DType.BFLOAT16, 64, 256)
 
 
 class Compiler:
@@ -68,9 +68,19 @@ def test_what_does_not_fit_or_compile_is_rejected_with_its_reason(attention_kern
     assert not plan.rejected.keys() & {one.config for one in plan.ranked}
 
 
+def test_less_than_the_model_can_tell_changes_nothing(attention_kernels) -> None:
+    default = family_for(PROBLEM, A100).default(PROBLEM, A100)
+    near, far = (Ranked(default.replace(dq_stages=stages), 1.0, stages) for stages in (1, 3))
+    ranked = near, Ranked(default, 1.005, 0), replace(far, predicted_ms=1.1)
+    assert Plan(PROBLEM, A100, ranked).choice.config == default
+    assert Plan(PROBLEM, A100, (near, replace(ranked[1], predicted_ms=1.02))).choice == near
+    with pytest.raises(ValueError, match="No candidate"):
+        _ = Plan(PROBLEM, A100, ()).choice
+
+
 def test_nothing_is_compiled_twice(attention_kernels) -> None:
     compiler = Compiler(attention_kernels)
-    plan_problem(PROBLEM, A100, compiler, 40)
+    plan_problem(PROBLEM, A100, compiler, 16)
     codes = [render(PROBLEM, config).hash for config in compiler.asked]
     assert len(codes) == len(set(codes))
 
@@ -83,7 +93,7 @@ def test_a_plan_is_stored_as_planned_and_answers_below_what_ran(attention_kernel
     (entry,) = load(path).entries
     assert entry.status is Status.PLANNED and entry.trials == 6
     match = lookup(PROBLEM, A100)
-    assert match.rung is Rung.PLANNED and match.config == plan.ranked[0].config
+    assert match.rung is Rung.PLANNED and match.config == plan.choice.config
     other = neighbours(PROBLEM, A100, match.config)[0]
     ran = replace(
         entry, status=Status.MEASURED, config=other, code_hash=render(PROBLEM, other).hash, problem=PROBLEM
