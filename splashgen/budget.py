@@ -24,7 +24,8 @@ _FLOORS = {
 """(output, gradient): no budget is smaller."""
 
 _ALPHA_FLOORS = {DType.BFLOAT16: 0.15, DType.FLOAT16: 2e-2, DType.FLOAT32: 1e-3, DType.FLOAT64: 1e-8}
-"""dα is one number summed over a head: its rounded error may be small by luck, so the floor decides."""
+"""dα is one number summed over a head: its rounded error may be small by luck, so the floor decides.
+The sum itself may be near zero by luck too, so errors of it are relative to the size of its terms."""
 
 _QUIET_GRADIENT = 1e-3
 """Gradients whose root mean square lies below this are judged as if it were this. Where every row attends to
@@ -62,7 +63,9 @@ class Verdict:
         return f"Every result is within its budget: {within}."
 
 
-def error(actual: torch.Tensor, truth: torch.Tensor, *, quiet: float = 0.0) -> float:
+def error(
+    actual: torch.Tensor, truth: torch.Tensor, *, quiet: float = 0.0, size: torch.Tensor | None = None
+) -> float:
     """‖actual - truth‖ / ‖truth‖ (Frobenius), in float64.
 
     Parameters
@@ -71,6 +74,8 @@ def error(actual: torch.Tensor, truth: torch.Tensor, *, quiet: float = 0.0) -> f
         Of one shape. Where the truth is not finite, `actual` must not be either; such elements are left out.
     quiet : float
         A root mean square that the truth's is taken to have at least.
+    size : torch.Tensor, optional
+        Of the truth's shape: its norm takes the place of the truth's where it is larger.
 
     Returns
     -------
@@ -83,8 +88,10 @@ def error(actual: torch.Tensor, truth: torch.Tensor, *, quiet: float = 0.0) -> f
         return math.inf
     actual, truth = actual[finite], truth[finite]
     distance = float((actual - truth).norm())
-    size = max(float(truth.norm()), quiet * math.sqrt(truth.numel()))
-    return distance / size if size else (math.inf if distance else 0.0)
+    norm = max(float(truth.norm()), quiet * math.sqrt(truth.numel()))
+    if size is not None:
+        norm = max(norm, float(size.double()[finite].norm()))
+    return distance / norm if norm else (math.inf if distance else 0.0)
 
 
 def allowance(name: str, dtype: DType, rounded_error: float) -> float:
@@ -119,12 +126,16 @@ def judge(
     outputs : mapping of str to torch.Tensor
         The kernel's results.
     truth, rounded : mapping of str to torch.Tensor
-        Float64, exact and rounded once; every name in `truth` is judged.
+        Float64, exact and rounded once; every name in `truth` is judged, but for one that ends with `_size`:
+        by it the errors of the name before are measured.
     """
     errors: dict[str, tuple[float, float]] = {}
     faults: list[str] = []
     dtype = DType(str(outputs["out"].dtype).removeprefix("torch."))
     for name, true in truth.items():
+        if name.endswith("_size"):
+            continue
+        size = truth.get(f"{name}_size")
         actual = outputs.get(name)
         if actual is None or actual.shape != true.shape:
             shape = "missing" if actual is None else f"of shape {tuple(actual.shape)}"
@@ -132,8 +143,8 @@ def judge(
             faults.append(f"{name} is {shape}, but must have the shape {tuple(true.shape)}")
             continue
         quiet = _QUIET_GRADIENT if name.startswith("d") else 0.0
-        budget = allowance(name, dtype, error(rounded[name], true, quiet=quiet))
-        found = error(actual, true, quiet=quiet)
+        budget = allowance(name, dtype, error(rounded[name], true, quiet=quiet, size=size))
+        found = error(actual, true, quiet=quiet, size=size)
         errors[name] = (found, budget)
         if math.isinf(found):
             faults.append(f"{name} is not finite where it must be, or the other way round")

@@ -26,10 +26,10 @@ from splashgen.reference import attention_gradients, attention_varlen_gradients
 
 pytestmark = [NUMPY_IS_QUIET, pytest.mark.filterwarnings("ignore:No config is tuned:UserWarning")]
 CPU = torch.device("cpu")
-SHARDS = 8
-SEMANTICS_A_SHARD = 6
+SHARDS = 16
+SEMANTICS_A_SHARD = 3
 """Kernels are compiled on a GPU: each shard draws its problems from so many semantics."""
-FIRST_SEED = 5
+FIRST_SEED = 4
 """The first whose shards hold every choice, see the last test."""
 EXAMPLES = int(os.environ.get("SPLASHGEN_PROPERTY_EXAMPLES", "400"))
 
@@ -50,7 +50,7 @@ def truth(call: Call, rounded_to: torch.dtype | None = None) -> dict[str, torch.
     else:
         results = attention_varlen_gradients(call.q, call.k, call.v, call.dout, *call.packed[:2], **options)
     learned = isinstance(alpha, torch.Tensor) and alpha.requires_grad
-    return {name: value for name, value in results.items() if name != "dalpha" or learned}
+    return {name: value for name, value in results.items() if not name.startswith("dalpha") or learned}
 
 
 def public(call: Call) -> dict[str, torch.Tensor]:

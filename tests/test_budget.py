@@ -69,3 +69,16 @@ def test_missing_misshapen_and_unwritten_results_fail():
     unwritten = truth["dq"].float()
     unwritten[3, 4] = math.nan
     assert "dq is not finite" in judge({"out": out, "dq": unwritten}, truth, rounded).sentence
+
+
+def test_a_sum_that_cancels_is_measured_by_its_terms() -> None:
+    """Four terms of size 1 leave 0.01; an error of 0.003 is small beside the terms, one of 0.5 is not."""
+    truth = {"out": torch.ones(4), "dalpha": torch.tensor([0.01]), "dalpha_size": torch.tensor([2.0])}
+    near, far = (
+        truth | {"out": torch.ones(4).half(), "dalpha": truth["dalpha"] + off} for off in (0.003, 0.5)
+    )
+    assert judge(near, truth, truth).passed
+    assert judge(near, truth, truth).errors.keys() == {"out", "dalpha"}
+    assert "dalpha is off by 0.25" in judge(far, truth, truth).sentence
+    del truth["dalpha_size"]
+    assert not judge(near, truth, truth).passed

@@ -171,6 +171,8 @@ def test_explicit_gradients_are_those_of_autograd(name, rows, alpha):
         results = reference.attention_gradients(
             *leaves[:3], dout, alpha=alpha, scale=0.7, rows=rows, **MASKS[name]
         )
+    size = results.pop("dalpha_size", None)
+    assert (size is not None) == isinstance(alpha, torch.Tensor)
     assert list(results) == ["out", "dq", "dk", "dv", "dalpha"][: len(expected)]
     for actual, true in zip(results.values(), expected, strict=True):
         torch.testing.assert_close(actual, true, rtol=0, atol=1e-11)
@@ -256,6 +258,7 @@ def test_packed_sequences_are_the_sequences_one_by_one():
     expected = [out, *torch.autograd.grad(out, leaves, dout)]
     with torch.no_grad():
         results = reference.attention_varlen_gradients(q, k, v, dout, cu_q, cu_k, alpha=alpha, **options)
+    assert results.pop("dalpha_size").shape == (4,)
     for actual, true in zip(results.values(), expected, strict=True):
         torch.testing.assert_close(actual, true, rtol=0, atol=1e-11)
 

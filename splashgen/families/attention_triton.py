@@ -111,7 +111,7 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "bound_registers": 160 if thrifty else 0,
         "bound_operand": "registers" if hopper and width <= 64 else "shared",
         "solver": "newton",
-        "tolerance": 1e-3 if exact else 0.05,
+        "tolerance": 1e-3 if exact else 0.05 if problem.dtype is DType.BFLOAT16 else 0.02,
         "max_passes": 40,
         "precision": "tf32x3" if single and gpu.backend == "cuda" else "ieee",
         "output_stages": stages,

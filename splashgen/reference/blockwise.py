@@ -4,6 +4,7 @@ The same computation with one rounding to a kernel's element type, where a kerne
 error that no kernel can avoid: see `splashgen.budget`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,6 +15,12 @@ from splashgen.reference.rows import Alpha, solve
 from splashgen.reference.visibility import Visibility
 
 __all__ = ["attention_gradients", "attention_varlen_gradients"]
+
+_OF_ALPHA: dict[str, Callable[[list[torch.Tensor]], torch.Tensor]] = {
+    "dalpha": lambda values: torch.stack(values).sum(0),
+    "dalpha_size": lambda values: torch.stack(values).square().sum(0).sqrt(),
+}
+"""Results without rows, and what they come to over several sequences."""
 
 _SCORES = {"cpu": 1 << 21, "cuda": 1 << 24}
 """Scores of a block: a dozen float64 arrays of this size are alive at once."""
@@ -51,7 +58,8 @@ def attention_gradients(
     Returns
     -------
     dict of str to torch.Tensor
-        `out` and, given `dout`, `dq`, `dk`, `dv`, and `dalpha` of alpha's shape if alpha is a tensor.
+        `out` and, given `dout`, `dq`, `dk`, `dv`, and `dalpha` of alpha's shape if alpha is a tensor, with
+        `dalpha_size`, the root of the sum of its terms' squares, a term a query row: the measure of errors.
     """
     visibility = Visibility(**masks)
     q, k, v = checked(q, k, v)
@@ -71,7 +79,7 @@ def attention_gradients(
     if dout is not None:
         dout = torch.where(reads, dout.double(), 0.0)
     dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-    dalpha = q.new_zeros(heads)
+    dalpha, squares = q.new_zeros(heads), q.new_zeros(heads)
     for first in range(0, n_q, rows):
         last = min(first + rows, n_q)
         block = slice(first, last)
@@ -97,13 +105,17 @@ def attention_gradients(
         dk += scale * (fold(dscores).mT @ fold(q[:, :, block]))
         dv += fold(probabilities).mT @ fold(gradient)
         if isinstance(alpha, torch.Tensor):
-            dalpha += solved.alpha_gradient(centred).sum((0, 2, 3))
+            terms = solved.alpha_gradient(centred).sum(3)
+            dalpha += terms.sum((0, 2))
+            squares += terms.square().sum((0, 2))
     results = {"out": out}
     if dout is not None:
         results |= {"dq": dq, "dk": dk, "dv": dv}
     results = {name: round_once(tensor) for name, tensor in results.items()}
     if dout is not None and isinstance(alpha, torch.Tensor):
-        results["dalpha"] = (dalpha if alpha.numel() > 1 else dalpha.sum()).reshape(alpha.shape)
+        if alpha.numel() == 1:
+            dalpha, squares = dalpha.sum(), squares.sum()
+        results |= {"dalpha": dalpha.reshape(alpha.shape), "dalpha_size": squares.sqrt().reshape(alpha.shape)}
     return results
 
 
@@ -126,11 +138,8 @@ def attention_varlen_gradients(
         gradient = None if dout is None else _one(dout[of_q])
         results = attention_gradients(_one(q[of_q]), _one(k[of_k]), _one(v[of_k]), gradient, **plain, **masks)
         for name, value in results.items():
-            parts.setdefault(name, []).append(value if name == "dalpha" else value[0].transpose(0, 1))
-    return {
-        name: torch.stack(values).sum(0) if name == "dalpha" else torch.cat(values)
-        for name, values in parts.items()
-    }
+            parts.setdefault(name, []).append(value if name in _OF_ALPHA else value[0].transpose(0, 1))
+    return {name: _OF_ALPHA.get(name, torch.cat)(values) for name, values in parts.items()}
 
 
 def _one(packed: torch.Tensor) -> torch.Tensor:

@@ -28,7 +28,7 @@ def test_solvers(alpha: str, solver: str, device: torch.device) -> None:
         {"block_n": 64},
         {"block_m": 64, "block_n": 64},
         {"bound_m": 128, "bound_n": 32},
-        {"bound_m": 64, "bound_n": 256, "bound_groups": 256, "bound_chunk": 128},
+        {"bound_m": 64, "bound_n": 256, "bound_groups": 256, "bound_chunk": 64},
         {"bound_m": 128, "bound_n": 128, "block_m": 64, "block_n": 32},
     ],
     ids=lambda config: " ".join(f"{name}={value}" for name, value in config.items()),

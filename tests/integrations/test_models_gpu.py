@@ -1,5 +1,6 @@
 """The models on a GPU, where Triton's kernels run in them."""
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -39,18 +40,22 @@ def test_agrees_with_dense_entmax(name: str, side: str | None) -> None:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_half_precision_compiled_and_annealed(name: str) -> None:
     model, inputs = _there(built(name).bfloat16(), "left")
+    exact = deepcopy(model).float()
     set_alpha(model, 1.01)
     torch._dynamo.reset()
     options = {"use_cache": False} if name in DECODERS else {}
     compiled = torch.compile(model, fullgraph=True)
     for alpha in (1.01, 1.25, 1.5):
         set_alpha(model, alpha)
+        set_alpha(exact, alpha)
         with torch.compiler.set_stance("default" if alpha == 1.01 else "fail_on_recompile"):
             ours = compiled(**inputs, **options).last_hidden_state
         real = inputs["attention_mask"].bool()
         eager = model(**inputs, **options).last_hidden_state
-        # Two layers in bfloat16 of other fusions.
-        assert (ours - eager)[real].float().abs().mean() < 0.02
+        # Compiled code fuses, so it rounds elsewhere; it must be as near to the truth as eager code is.
+        truth = exact(**inputs, **options).last_hidden_state
+        far = [(states - truth)[real].float().square().mean().sqrt() for states in (ours, eager)]
+        assert far[0] <= 1.5 * far[1] + 1e-3
     ours.sum().backward()
 
 
