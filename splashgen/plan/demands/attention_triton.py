@@ -1,15 +1,16 @@
 """What the kernels of `attention_triton` do: how many tiles each visits, and what a visit costs."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from splashgen.compile import CompiledKernel
 from splashgen.compile.loops import Loop
 from splashgen.config import Config
 from splashgen.plan.demands import Demand
+from splashgen.plan.loops import cost as turn_cost
+from splashgen.plan.loops import heavy, light, straight, tiles_cost
 from splashgen.plan.sample import support
 from splashgen.problem import DType, Problem
 
@@ -34,8 +35,6 @@ SCHEDULE = (
     "bound_chunk",
 )
 """What moves the time most comes first: a plan may have room for some only."""
-
-Array = NDArray[np.float64]
 
 _TOKENS, _HEADS = 32768, 16
 """What attention is timed on: `splashgen.cases.attention`."""
@@ -93,11 +92,11 @@ class _Attention:
         blocks = self.heads * self._visible(bound_m, bound_n)
         strips = self.heads * math.ceil(self.n / bound_m)
         chunks = strips * math.ceil(self.k_tiles / config.number("bound_chunk")) * self._share()
-        cost = self._tiles(kernel, _light, blocks, self._masked(bound_m, bound_n))
-        cost += strips * _straight(kernel)
+        cost = tiles_cost(kernel, light, blocks, self._masked(bound_m, bound_n))
+        cost += strips * straight(kernel)
         listing = [loop for loop in kernel.loops if not loop.products and loop.instructions >= _LONG_LOOP]
         if listing:  # the last one in the code sets the flags
-            cost += chunks * _cost(listing[-1])
+            cost += chunks * turn_cost(listing[-1])
         return Demand(
             kernel,
             blocks=strips,
@@ -115,8 +114,8 @@ class _Attention:
         kernel, problem = self.kernels["_output"], self.problem
         passes, outputs = self.found.passes, 2 if problem.training else 1
         blocks, masked = self.heads * self.q_tiles, self._masked(self.block_m, self.block_n)
-        cost = passes * self._tiles(kernel, _light, self.listed, masked)
-        cost += self._tiles(kernel, _heavy, self.listed, masked) + blocks * _straight(kernel)
+        cost = passes * tiles_cost(kernel, light, self.listed, masked)
+        cost += tiles_cost(kernel, heavy, self.listed, masked) + blocks * straight(kernel)
         dims = (passes + 1.0) * problem.head_dim + outputs * problem.value_dim
         return Demand(
             kernel,
@@ -133,7 +132,7 @@ class _Attention:
         """A backward kernel: each listed tile once, `dims` multiply-adds for each of its scores."""
         kernel, blocks = self.kernels[name], self.heads * tiles
         masked = self._masked(self.block_m, self.block_n)
-        cost = self._tiles(kernel, _heavy, self.listed, masked) + blocks * _straight(kernel)
+        cost = tiles_cost(kernel, heavy, self.listed, masked) + blocks * straight(kernel)
         return Demand(
             kernel,
             blocks=blocks,
@@ -144,12 +143,6 @@ class _Attention:
             stages=int(self.config.number(stages)),
             bytes=self._inputs(self.problem.head_dim, 3) + self._inputs(self.problem.value_dim, 2),
         )
-
-    def _tiles(self, kernel: CompiledKernel, kind: "_Kind", tiles: float, masked: float) -> Array:
-        """What so many tiles cost a warp, of which some are masked."""
-        plain, edge = kind(kernel)
-        masked = min(masked, tiles)
-        return (tiles - masked) * _cost(plain) + masked * _cost(edge)
 
     def _list_tiles(self, entries: int, length: int) -> Demand:
         """Reads the flags of every tile, and writes the lists of one side."""
@@ -186,39 +179,3 @@ class _Attention:
     def _inputs(self, dim: int, tensors: int) -> float:
         """Bytes of so many tensors of all rows."""
         return float(self.heads * self.n * dim * self.width * tensors)
-
-
-_Kind = Callable[[CompiledKernel], tuple[Loop, Loop]]
-
-
-def _light(kernel: CompiledKernel) -> tuple[Loop, Loop]:
-    """The loops with the fewest matrix products, over unmasked and over masked tiles: scores alone."""
-    loops = _multiplying(kernel)
-    return _plain_and_masked([loop for loop in loops if loop.products == loops[0].products])
-
-
-def _heavy(kernel: CompiledKernel) -> tuple[Loop, Loop]:
-    """The loops with the most matrix products, over unmasked and over masked tiles."""
-    loops = _multiplying(kernel)
-    return _plain_and_masked([loop for loop in loops if loop.products == loops[-1].products])
-
-
-def _plain_and_masked(loops: Sequence[Loop]) -> tuple[Loop, Loop]:
-    return min(loops, key=lambda loop: loop.instructions), max(loops, key=lambda loop: loop.instructions)
-
-
-def _multiplying(kernel: CompiledKernel) -> list[Loop]:
-    """The loops with matrix products, fewest first; the whole code where the compiler left no such loop."""
-    loops = [loop for loop in kernel.loops if loop.products]
-    return sorted(loops, key=lambda loop: loop.products) or [Loop(kernel.instructions, 0)]
-
-
-def _cost(loop: Loop) -> Array:
-    """A warp's instructions in one turn, and its loads and stores: (2,)."""
-    return np.array([loop.instructions, loop.transfers], dtype=np.float64)
-
-
-def _straight(kernel: CompiledKernel) -> Array:
-    """The instructions outside of the innermost loops, of which no loads and stores are known: (2,)."""
-    outside = kernel.instructions - sum(loop.instructions for loop in kernel.loops)
-    return np.array([max(outside, 0), 0], dtype=np.float64)

@@ -1,0 +1,56 @@
+"""The loops of a kernel that multiplies tiles: which turns over which tiles, and what a turn costs a warp."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splashgen.compile import CompiledKernel
+from splashgen.compile.loops import Loop
+
+__all__ = ["Kind", "cost", "heavy", "light", "straight", "tiles_cost"]
+
+Array = NDArray[np.float64]
+
+Kind = Callable[[CompiledKernel], tuple[Loop, Loop]]
+"""`light` or `heavy`: a kernel's loop over unmasked tiles, and that over masked ones."""
+
+
+def tiles_cost(kernel: CompiledKernel, kind: Kind, tiles: float, masked: float) -> Array:
+    """Instructions of a warp for so many tiles, some of them masked, and loads and stores among them: (2,)."""
+    plain, edge = kind(kernel)
+    masked = min(masked, tiles)
+    return (tiles - masked) * cost(plain) + masked * cost(edge)
+
+
+def light(kernel: CompiledKernel) -> tuple[Loop, Loop]:
+    """The loops with the fewest matrix products, over unmasked and over masked tiles: scores alone."""
+    loops = _multiplying(kernel)
+    return _plain_and_masked([loop for loop in loops if loop.products == loops[0].products])
+
+
+def heavy(kernel: CompiledKernel) -> tuple[Loop, Loop]:
+    """The loops with the most matrix products, over unmasked and over masked tiles."""
+    loops = _multiplying(kernel)
+    return _plain_and_masked([loop for loop in loops if loop.products == loops[-1].products])
+
+
+def _plain_and_masked(loops: Sequence[Loop]) -> tuple[Loop, Loop]:
+    return min(loops, key=lambda loop: loop.instructions), max(loops, key=lambda loop: loop.instructions)
+
+
+def _multiplying(kernel: CompiledKernel) -> list[Loop]:
+    """The loops with matrix products, fewest first; the whole code where the compiler left no such loop."""
+    loops = [loop for loop in kernel.loops if loop.products]
+    return sorted(loops, key=lambda loop: loop.products) or [Loop(kernel.instructions, 0)]
+
+
+def cost(loop: Loop) -> Array:
+    """A warp's instructions in one turn, and its loads and stores: (2,)."""
+    return np.array([loop.instructions, loop.transfers], dtype=np.float64)
+
+
+def straight(kernel: CompiledKernel) -> Array:
+    """The instructions outside of the innermost loops, of which no loads and stores are known: (2,)."""
+    outside = kernel.instructions - sum(loop.instructions for loop in kernel.loops)
+    return np.array([max(outside, 0), 0], dtype=np.float64)
