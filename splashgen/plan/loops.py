@@ -17,7 +17,7 @@ Kind = Callable[[CompiledKernel], tuple[Loop, Loop]]
 
 
 def tiles_cost(kernel: CompiledKernel, kind: Kind, tiles: float, masked: float) -> Array:
-    """Instructions of a warp for so many tiles, some of them masked, and loads and stores among them: (2,)."""
+    """Instructions of a warp for so many tiles, some of them masked; loads and stores among them."""
     plain, edge = kind(kernel)
     masked = min(masked, tiles)
     return (tiles - masked) * cost(plain) + masked * cost(edge)
