@@ -27,6 +27,7 @@ PROBLEM = Problem(Operation.ENTMAX, AlphaClass.TWO, DType.FLOAT32, 64)
 def stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Entry:
     """An entry of this CPU whose code is of another time, in the user's folder."""
     monkeypatch.setenv("SPLASHGEN_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setattr("splashgen.store.tables.shipped_folder", lambda name: tmp_path / "none")
     config = family_for(PROBLEM, CPU).default(PROBLEM, CPU)
     entry = Entry(PROBLEM, config, "0" * 16, Status.MEASURED, Timing(9e9, 9e9, 9e9), tuned_at="2020-01-01")
     save(CPU, [entry], tmp_path)

@@ -19,6 +19,7 @@ def test_another_gpu_is_one_sentence_and_exit_code_2(tmp_path: Path, monkeypatch
 
 def test_nothing_stored_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPLASHGEN_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setattr("splashgen.store.tables.shipped_folder", lambda name: tmp_path / "none")
     result = CliRunner().invoke(app, ["verify", "--gpu", "cpu"])
     assert result.exit_code == 0
     assert "splashgen tune" in result.output
