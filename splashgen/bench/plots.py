@@ -30,11 +30,13 @@ def draw_plots(results: Collected, folder: Path, stem: str) -> list[Path]:
     if not points:
         raise BenchError("There are no causal α = 1.5 cells to draw.")
     folder.mkdir(parents=True, exist_ok=True)
-    return [
-        _time_against_length(points, folder / f"{stem}-length.png"),
+    drawn = [
         _time_against_density(points, folder / f"{stem}-density.png"),
         _accuracy_against_time(points, folder / f"{stem}-accuracy.png"),
     ]
+    if len({point["seq_len"] for point in points}) > 1:
+        drawn.append(_time_against_length(points, folder / f"{stem}-length.png"))
+    return drawn
 
 
 def _points(results: Collected) -> list[dict[str, Any]]:
@@ -144,10 +146,18 @@ def _figure(rows: int, columns: int) -> tuple[Any, Any]:
 
 def _finish(figure: Any, grid: Any, path: Path) -> Path:
     from matplotlib import pyplot
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     labels: dict[str, Any] = {}
     for axes in grid.flat:
         axes.grid(alpha=0.3)
+        for axis in (axes.xaxis, axes.yaxis):
+            if (
+                axis.get_scale() == "log" and axis.get_transform().base == 10
+            ):  # 0.002 and 20, not powers of ten
+                axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+                axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+                axis.set_minor_formatter(NullFormatter())
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             labels.setdefault(label, handle)
     figure.legend(labels.values(), labels.keys(), loc="outside right upper", fontsize="small")
