@@ -152,9 +152,8 @@ def _finish(figure: Any, grid: Any, path: Path) -> Path:
     for axes in grid.flat:
         axes.grid(alpha=0.3)
         for axis in (axes.xaxis, axes.yaxis):
-            if (
-                axis.get_scale() == "log" and axis.get_transform().base == 10
-            ):  # 0.002 and 20, not powers of ten
+            if axis.get_scale() == "log" and axis.get_transform().base == 10:
+                # 0.002 and 20, not powers of ten.
                 axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
                 axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
                 axis.set_minor_formatter(NullFormatter())

@@ -158,7 +158,7 @@ def test_plots_are_drawn(tmp_path: Path) -> None:
 
     _recorded_pair(tmp_path)
     paths = draw_plots(Collected.of_folder(tmp_path, "h100"), tmp_path, "h100")
-    assert [path.name for path in paths] == ["h100-length.png", "h100-density.png", "h100-accuracy.png"]
+    assert [path.name for path in paths] == ["h100-density.png", "h100-accuracy.png", "h100-length.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
 
