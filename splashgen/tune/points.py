@@ -1,7 +1,8 @@
 """`Points`: the configs of a space that a problem on a GPU can have."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from random import Random
 
 from splashgen.config import Config
@@ -39,8 +40,18 @@ class Points:
 
     def shuffled(self, chance: Random) -> Iterator[Config]:
         """All of them in random order; of very many, some over and over."""
-        if self._space.size > _LISTED:
+        if self._listed is None:
             return self._space.draws(self._problem, self._gpu, chance)
-        points = list(self._space.feasible(self._problem, self._gpu))
-        chance.shuffle(points)
-        return iter(points)
+        return iter(chance.sample(self._listed, len(self._listed)))
+
+    def some(self, most: int, chance: Random) -> Sequence[Config]:
+        """So many of them at random, or all if there are fewer."""
+        if self._listed is None:
+            return list(itertools.islice(self.shuffled(chance), most))
+        return chance.sample(self._listed, min(most, len(self._listed)))
+
+    @cached_property
+    def _listed(self) -> Sequence[Config] | None:
+        if self._space.size > _LISTED:
+            return None
+        return list(self._space.feasible(self._problem, self._gpu))

@@ -1,4 +1,4 @@
-"""`Search`: which candidate comes next. All of a small space, else steps from the best, and Optuna's TPE."""
+"""`Search`: which candidate comes next. All of a small space, else what promises most, and Optuna's TPE."""
 
 import contextlib
 import itertools
@@ -24,10 +24,12 @@ from splashgen.tune.watch import Claim
 __all__ = ["Search"]
 
 _EXHAUSTIVE = 500
-"""Points that are all tried where the number of trials is not limited."""
+"""Points that are all tried where the number of trials is not limited, and of which TPE would repeat most."""
 _GLOBAL = 8
-"""Of so many candidates one is TPE's; the others step from the best so far (`climb`).
+"""Of so many candidates of a larger space one is TPE's; the others promise most (`climb`).
 On a space of 10^7 points around a good default, 40 trials of TPE alone found nothing better on an H100."""
+_ELSEWHERE = 200
+"""Random points that are weighed beside the steps from the best."""
 _FRUITLESS = 12
 """Proposals in a row that are infeasible or known, after which some untried points are taken; each time
 twice as many, because a sampler that has seen the best of a space proposes little else."""
@@ -62,12 +64,13 @@ class Search:
         self._code_hash = code_hash or (lambda config: render(problem, config).hash)
         self._known = Known()
         most = trials or _EXHAUSTIVE
-        count = self._points.count(most)
+        count = self._points.count(max(most, _EXHAUSTIVE))
         self.exhaustive = count <= most
         """Whether every feasible point is tried."""
         self.trials = count if self.exhaustive else trials
         """How many candidates will be evaluated at most; None if there is no limit."""
-        # What is drawn does not depend on the run but for the study's name.
+        self._large = count > _EXHAUSTIVE and not self.exhaustive
+        # Chances depend on the study's name alone.
         seed = zlib.crc32(journal.name.encode())
         self._chance, self._rest = random.Random(seed), self._points.shuffled(random.Random(seed))
         self._first = iter([config for config in dict.fromkeys(first) if config in self._points])
@@ -142,14 +145,15 @@ class Search:
         for config in self._first:
             if config not in self._known.configs:
                 return self._journal.take(config)
-        if not self.exhaustive and self.handed_out % _GLOBAL:
-            nearby = step(self._space, self.records, self._untried, self._chance)
-            if nearby is not None:
-                return self._journal.take(nearby)
-        if not self.exhaustive and self._fruitless == _FRUITLESS:
+        if not self.exhaustive and not (self._large and self.handed_out % _GLOBAL == 0):
+            elsewhere = self._points.some(_ELSEWHERE, self._chance)
+            promising = step(self._space, self.records, elsewhere, self._untried, self._chance)
+            if promising is not None:
+                return self._journal.take(promising)
+        if self._large and self._fruitless == _FRUITLESS:
             self._droughts += 1
             self._ration, self._fruitless = 2**self._droughts, 0
-        if not self.exhaustive and self._ration == 0:
+        if self._large and self._ration == 0:
             return self._journal.propose()
         for config in itertools.chain(self._known.given_back(), self._rest):
             if config not in self._known.configs:
