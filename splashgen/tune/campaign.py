@@ -11,6 +11,7 @@ from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.store import Entry, save
 from splashgen.store.schema import EntryModel, plain_entry
+from splashgen.tune import interrupt
 from splashgen.tune.bench import Bench
 from splashgen.tune.events import Notify, ProblemEnded, ProblemStarted
 from splashgen.tune.journal import Journal
@@ -85,10 +86,15 @@ class Campaign:
 
     def run(self) -> Report:
         """Every problem to its end; Ctrl-C ends the search, confirms and stores the best so far."""
+        with interrupt.deferred():
+            return self._run()
+
+    def _run(self) -> Report:
         left, fruitless = deque(range(len(self._tasks))), 0
         while left:
             place = left.popleft()
             try:
+                interrupt.look()
                 done = self._advance(place)
             except KeyboardInterrupt:
                 if not self._joined and place in self._sessions:
@@ -100,8 +106,8 @@ class Campaign:
             left.append(place)
             fruitless += 1
             if fruitless >= len(left):
-                time.sleep(_POLL_SECONDS)
-        return self._report()
+                interrupt.pause(_POLL_SECONDS)
+        return self._report(interrupted=interrupt.noted())
 
     def _report(self, interrupted: bool = False) -> Report:
         return Report(tuple(self._ended[place] for place in sorted(self._ended)), interrupted)

@@ -10,6 +10,7 @@ import sqlalchemy.exc
 from optuna.storages import BaseStorage
 
 from splashgen.errors import SplashgenError
+from splashgen.tune import interrupt
 
 __all__ = ["Patience", "StorageError", "StorageLostError", "cause_of", "patient"]
 
@@ -81,7 +82,7 @@ class Patience:
                         "%s does not answer (%s); trying again for %g s.", self.name, why, self._seconds
                     )
                 told = True
-                time.sleep(pause)
+                interrupt.pause(pause)
                 pause = min(2.0 * pause, _LONGEST)
             else:
                 if told:

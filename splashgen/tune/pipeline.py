@@ -9,6 +9,7 @@ from splashgen.compile import CompilePool, Job, fits
 from splashgen.errors import KernelError
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
+from splashgen.tune import interrupt
 from splashgen.tune.outcome import Outcome, Status
 
 if TYPE_CHECKING:  # recording needs no Optuna
@@ -48,7 +49,7 @@ def prepared(
                 compiling[pool.submit(Job(problem, ticket.config, gpu))] = ticket
             if not compiling:
                 return
-            done, _ = wait(compiling, return_when=FIRST_COMPLETED)
+            done = interrupt.until(lambda seconds: wait(compiling, seconds, FIRST_COMPLETED).done)
             # The one that was asked for first: the default comes early.
             ready = next(future for future in compiling if future in done)
             yield compiling.pop(ready), settled(ready, gpu)

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from splashgen.tune import interrupt
+
 __all__ = ["CallCrashed", "CallHung", "CallLost", "Process"]
 
 _START_SECONDS = 180.0
@@ -125,7 +127,7 @@ class Process:
 
     @staticmethod
     def _expect(pipe: "Connection[Any, Any]", limit_s: float, what: str) -> Any:
-        if not pipe.poll(limit_s):
+        if not interrupt.until(pipe.poll, limit_s):
             raise CallHung(f"{what} within {limit_s:g} s, so its process was ended.")
         return pipe.recv()
 

@@ -12,6 +12,7 @@ from splashgen.config import Config
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.store import Entry, RunnerUp, Status, Timing
+from splashgen.tune import interrupt
 from splashgen.tune.bench import Bench
 from splashgen.tune.confirm import Standing, confirm, winner
 from splashgen.tune.evaluate import Trial
@@ -95,6 +96,7 @@ class Session:
         """Evaluate candidates until a limit is met or there are no more, and say which."""
         with contextlib.closing(prepared(self._search, self._problem, self._gpu, self._pool)) as candidates:
             while True:
+                interrupt.look()
                 reason = self._met()
                 if reason is not None and not self._journal.waiting:
                     return reason
