@@ -113,7 +113,7 @@ def verify(
 
 
 def _one(entry: Entry, gpu: Gpu, bench: Bench, seed: int) -> Verified:
-    trial = Trial(entry.problem, entry.config, gpu, seed, _TIMING_S)
+    trial = Trial(entry.problem, entry.config, gpu, seed, _TIMING_S, regime=entry.regime)
     strict = bench.finalist(trial)
     timed = bench.trial(trial) if strict.ok else strict
     if not timed.ok:

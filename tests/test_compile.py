@@ -20,6 +20,7 @@ from splashgen.config import Config
 from splashgen.errors import KernelError
 from splashgen.gpu import CPU, KNOWN_GPUS
 from splashgen.problem import DType, Operation, Problem
+from splashgen.store import Regime
 
 H100, MI300X, A10G = (KNOWN_GPUS[slug] for slug in ("h100", "mi300x", "a10g"))
 
@@ -163,13 +164,18 @@ def test_meta_inputs_are_what_timings_draw(flags):
     alpha = AlphaClass.GENERIC if "learned_alpha" in flags else AlphaClass.TWO
     problem = Problem(Operation.ATTENTION, alpha, DType.BFLOAT16, 8192, 16, 32, **flags)
     case = case_for(problem.operation)
-    assert kinds(meta_inputs(problem)) == kinds(case.draw(problem, case.timed[0], 0, torch.device("meta")))
+    assert kinds(meta_inputs(problem)) == kinds(
+        case.draw(problem, case.timed[Regime.MIXED][0], 0, torch.device("meta"))
+    )
 
 
 def test_packed_meta_inputs_differ_from_what_timings_draw_in_their_lengths_alone():
     problem = Problem(Operation.ATTENTION, AlphaClass.TWO, DType.BFLOAT16, 8192, 16, 16, varlen=True)
     case = case_for(problem.operation)
-    ours, drawn = meta_inputs(problem), case.draw(problem, case.timed[0], 0, torch.device("meta"))
+    ours, drawn = (
+        meta_inputs(problem),
+        case.draw(problem, case.timed[Regime.MIXED][0], 0, torch.device("meta")),
+    )
     assert ours.keys() == drawn.keys() and ours["features"].keys() == drawn["features"].keys()
     for name in ("q", "k", "v", "dout"):
         assert (ours[name].dtype, ours[name].stride()) == (drawn[name].dtype, drawn[name].stride())
@@ -180,7 +186,9 @@ def test_packed_meta_inputs_differ_from_what_timings_draw_in_their_lengths_alone
 def test_entmax_meta_inputs_are_what_timings_draw(alpha):
     problem = Problem(Operation.ENTMAX, alpha, DType.FLOAT16, 65536)
     case = case_for(problem.operation)
-    assert kinds(meta_inputs(problem)) == kinds(case.draw(problem, case.timed[0], 0, torch.device("meta")))
+    assert kinds(meta_inputs(problem)) == kinds(
+        case.draw(problem, case.timed[Regime.MIXED][0], 0, torch.device("meta"))
+    )
 
 
 GATE_SCRIPT = """

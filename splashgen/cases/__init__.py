@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from splashgen.problem import Operation, Problem
+from splashgen.store.entry import Regime
 
 if TYPE_CHECKING:
     import torch
 
     from splashgen.kernel import Kernel
 
-__all__ = ["Case", "Inputs", "Outputs", "case_for"]
+__all__ = ["Case", "Inputs", "Outputs", "case_for", "check_regime"]
 
 Inputs = Mapping[str, Any]
 """Named tensors and numbers: what `Case.draw` makes and the other functions take."""
@@ -30,8 +31,9 @@ class Case:
 
     workloads: tuple[str, ...]
     """What the gate draws: small inputs, the adversarial ones among them."""
-    timed: tuple[str, ...]
-    """What timings draw: inputs of full size, which are no part of `workloads`."""
+    timed: Mapping[Regime, tuple[str, ...]]
+    """What timings draw in each regime that the operation has: inputs of full size, no part of `workloads`.
+    Every operation has the mixture."""
     draw: Callable[[Problem, str, int, "torch.device"], Inputs]
     """(problem, workload, seed, device) → inputs of `problem.seq_len` elements."""
     truth: Callable[[Problem, Inputs], Outputs]
@@ -52,3 +54,19 @@ def case_for(operation: Operation) -> Case:
     """The reference case of an operation."""
     case: Case = importlib.import_module(f"{__name__}.{operation.value}").CASE
     return case
+
+
+def check_regime(operation: Operation, regime: Regime) -> None:
+    """Refuse a regime that is not timed for an operation.
+
+    Raises
+    ------
+    ValueError
+        If the operation does not have it.
+    """
+    known = case_for(operation).timed
+    if regime not in known:
+        raise ValueError(
+            f"sparsity is {regime.value!r}, but {operation.value} is tuned for "
+            f"{', '.join(each.value for each in known)} scores only; leave it out."
+        )

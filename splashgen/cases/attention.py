@@ -16,6 +16,7 @@ from splashgen.cases.features import draw_features, reference_options
 from splashgen.kernel import Kernel
 from splashgen.problem import Problem
 from splashgen.reference import attention_gradients, attention_varlen_gradients
+from splashgen.store.entry import Regime
 from splashgen.workloads import WORKLOADS, Shape, attention_tensors, ragged_lengths
 
 __all__ = ["CASE"]
@@ -163,7 +164,11 @@ def _least_work(problem: Problem, inputs: Inputs) -> tuple[int, int]:
 
 CASE = Case(
     workloads=tuple(WORKLOADS),
-    timed=(f"{_TIMED}gaussian", f"{_TIMED}clustered2"),
+    timed={
+        Regime.MIXED: (f"{_TIMED}gaussian", f"{_TIMED}clustered2"),
+        Regime.DENSE: (f"{_TIMED}gaussian",),
+        Regime.SPARSE: (f"{_TIMED}clustered2",),
+    },
     draw=_draw,
     truth=_truth,
     rounded_once=_rounded_once,

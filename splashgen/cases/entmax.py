@@ -13,6 +13,7 @@ from splashgen.kernel import Kernel
 from splashgen.problem import Problem
 from splashgen.reference import entmax
 from splashgen.reference.rounding import known_sums, rounding
+from splashgen.store.entry import Regime
 from splashgen.workloads import ROW_WORKLOADS, entmax_scores
 
 __all__ = ["CASE"]
@@ -81,7 +82,7 @@ def _least_work(problem: Problem, inputs: Inputs) -> tuple[int, int]:
 
 CASE = Case(
     workloads=ROW_WORKLOADS,
-    timed=(f"{_TIMED}gaussian", f"{_TIMED}gaussian6"),
+    timed={Regime.MIXED: (f"{_TIMED}gaussian", f"{_TIMED}gaussian6")},
     draw=_draw,
     truth=_truth,
     rounded_once=_rounded_once,

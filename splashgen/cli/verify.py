@@ -33,7 +33,7 @@ def verify(
 
     def announce(place: int, entry: Entry) -> None:
         if not as_json:
-            typer.echo(f"[{place}/{len(entries)}] {entry.problem}")
+            typer.echo(f"[{place}/{len(entries)}] {entry.title}")
 
     results = []
     try:
@@ -64,6 +64,7 @@ def _line(result: "Verified") -> str:
 def _plain(result: "Verified") -> dict[str, Any]:
     return {
         "problem": result.entry.problem.as_dict(),
+        "regime": result.entry.regime.value,
         "status": result.outcome.status.value,
         "reason": result.outcome.reason,
         "before_ms": result.before_ms,

@@ -29,6 +29,7 @@ from splashgen.plan.chips import chip_of
 from splashgen.plan.demands import Demand, demands_of
 from splashgen.plan.occupancy import resident_blocks
 from splashgen.problem import Problem
+from splashgen.store.entry import Regime
 
 __all__ = ["Constants", "predicted_ms", "terms_of"]
 
@@ -59,7 +60,13 @@ class Constants:
     """o: of each kernel, in microseconds."""
 
 
-def terms_of(problem: Problem, config: Config, gpu: Gpu, kernels: Sequence[CompiledKernel]) -> Array:
+def terms_of(
+    problem: Problem,
+    config: Config,
+    gpu: Gpu,
+    kernels: Sequence[CompiledKernel],
+    regime: Regime = Regime.MIXED,
+) -> Array:
     """What the constants are applied to: (workloads, kernels, 7), in seconds, or seconds a clock.
 
     The seven are matrix, issue, transfers, turns, turns a stage, instructions of a warp, and memory.
@@ -68,6 +75,8 @@ def terms_of(problem: Problem, config: Config, gpu: Gpu, kernels: Sequence[Compi
     ----------
     kernels : sequence of CompiledKernel
         What the config launches, compiled for this GPU, with the instructions counted.
+    regime : Regime
+        Whose timed workloads are meant; the operation must have it.
 
     Raises
     ------
@@ -84,7 +93,7 @@ def terms_of(problem: Problem, config: Config, gpu: Gpu, kernels: Sequence[Compi
     return np.array(
         [
             [_terms(demand, gpu, rate, lanes) for demand in demands_of(problem, config, kernels, workload)]
-            for workload in case_for(problem.operation).timed
+            for workload in case_for(problem.operation).timed[regime]
         ]
     )
 

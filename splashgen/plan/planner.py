@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import date
 
+from splashgen.cases import check_regime
 from splashgen.compile import CompiledKernel, fits
 from splashgen.config import Config
 from splashgen.errors import KernelError
@@ -16,7 +17,7 @@ from splashgen.plan.constants import constants_for
 from splashgen.plan.model import predicted_ms, terms_of
 from splashgen.problem import Problem
 from splashgen.render import render
-from splashgen.store import Entry, Status, Timing
+from splashgen.store import Entry, Regime, Status, Timing
 
 __all__ = ["Plan", "Ranked", "plan_problem"]
 
@@ -47,6 +48,8 @@ class Plan:
     """Fastest first; empty if no candidate fits."""
     rejected: dict[Config, str] = field(default_factory=dict)
     """Candidates that do not compile or do not fit, with the reason in a sentence."""
+    regime: Regime = Regime.MIXED
+    """Whose workloads the times are predicted for."""
 
     @property
     def choice(self) -> Ranked:
@@ -81,6 +84,7 @@ class Plan:
             time_ms=Timing(estimate, estimate, estimate),
             trials=len(self.ranked) + len(self.rejected),
             tuned_at=date.today().isoformat(),
+            regime=self.regime,
         )
 
 
@@ -90,6 +94,7 @@ def plan_problem(
     compiled: Compiled,
     candidates: int = 24,
     told: Told = lambda config, done, most: None,
+    regime: Regime = Regime.MIXED,
 ) -> Plan:
     """Rank configs by predicted time, walking from the default to better neighbours.
 
@@ -105,15 +110,18 @@ def plan_problem(
         How many are looked at, at most.
     told : callable
         Is told of each candidate that is settled.
+    regime : Regime
+        Whose workloads times are predicted for.
 
     Raises
     ------
     ValueError
-        If the chip's rates are not known.
+        If the chip's rates are not known, or the operation does not have the regime.
     NotImplementedError
         If no family computes the problem on this chip, or its kernels cannot be planned.
     """
-    search = _Search(problem.bucketed(), gpu, compiled, candidates, told)
+    check_regime(problem.operation, regime)
+    search = _Search(problem.bucketed(), gpu, compiled, candidates, told, regime)
     search.look(starts(search.problem, gpu))
     centre = None
     while search.ranked and search.room and search.best.config != centre:
@@ -124,16 +132,18 @@ def plan_problem(
         if merged is not None:
             search.look([merged])
     ranked = sorted(search.ranked.values(), key=lambda one: one.predicted_ms)
-    return Plan(search.problem, gpu, tuple(ranked), search.rejected)
+    return Plan(search.problem, gpu, tuple(ranked), search.rejected, regime)
 
 
 class _Search:
-    def __init__(self, problem: Problem, gpu: Gpu, compiled: Compiled, most: int, told: Told) -> None:
+    def __init__(
+        self, problem: Problem, gpu: Gpu, compiled: Compiled, most: int, told: Told, regime: Regime
+    ) -> None:
         family_for(problem, gpu)  # raises if there is none
         self.problem, self.gpu = problem, gpu
         self.ranked: dict[str, Ranked] = {}
         self.rejected: dict[Config, str] = {}
-        self._compiled, self._most, self._told = compiled, most, told
+        self._compiled, self._most, self._told, self._regime = compiled, most, told, regime
         self._constants, _ = constants_for(gpu)
         self._seen: set[str] = set()
 
@@ -165,6 +175,6 @@ class _Search:
         elif (objection := fits(answer, self.gpu)) is not None:
             self.rejected[config] = objection
         else:
-            terms = terms_of(self.problem, config, self.gpu, answer)
+            terms = terms_of(self.problem, config, self.gpu, answer, self._regime)
             time = float(predicted_ms(terms, self._constants))
             self.ranked[code] = Ranked(config, time, len(self.ranked))

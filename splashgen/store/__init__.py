@@ -1,6 +1,6 @@
 """The store of tuned configs: entries, the YAML files that hold them, and the look-up that finds them."""
 
-from splashgen.store.entry import Entry, GpuFacts, Regime, RunnerUp, Status, Timing, TunedFile
+from splashgen.store.entry import Entry, GpuFacts, Regime, RunnerUp, Status, Timing, TunedFile, title
 from splashgen.store.files import load, user_folder
 from splashgen.store.lookup import lookup, nearest_miss
 from splashgen.store.match import Match, Rung, Source, Step
@@ -28,6 +28,7 @@ __all__ = [
     "lookup",
     "nearest_miss",
     "save",
+    "title",
     "user_folder",
     "write",
 ]

@@ -9,7 +9,7 @@ from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.store.provenance import Provenance
 
-__all__ = ["Entry", "GpuFacts", "Key", "Regime", "RunnerUp", "Status", "Timing", "TunedFile"]
+__all__ = ["Entry", "GpuFacts", "Key", "Regime", "RunnerUp", "Status", "Timing", "TunedFile", "title"]
 
 
 class Status(StrEnum):
@@ -27,8 +27,16 @@ class Regime(StrEnum):
     """The kind of scores that an entry was tuned on."""
 
     DENSE = "dense"
+    """Nearly every tile of scores holds support."""
     MIXED = "mixed"
+    """The others together: what is not known beforehand."""
     SPARSE = "sparse"
+    """Most tiles hold none."""
+
+
+def title(problem: Problem, regime: Regime) -> str:
+    """The problem as people and names of studies spell it; the mixture goes without saying."""
+    return str(problem) if regime is Regime.MIXED else f"{problem}, {regime.value} scores"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,11 @@ class Entry:
     def key(self) -> Key:
         """The tuning key (`Problem.bucketed`) and the regime."""
         return self.problem.bucketed(), self.regime
+
+    @property
+    def title(self) -> str:
+        """The problem, and the regime if it is not the mixture."""
+        return title(self.problem, self.regime)
 
 
 @dataclass(frozen=True, slots=True)

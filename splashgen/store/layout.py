@@ -67,8 +67,8 @@ def _order(entry: Entry) -> tuple[Any, ...]:
 
 def _summary(entry: Entry) -> str:
     if entry.status is Status.PLANNED:
-        return f"{entry.problem}: predicted {entry.time_ms.median:.2g} ms, never run"
-    text = f"{entry.problem}: {entry.time_ms.median:.4g} ms"
+        return f"{entry.title}: predicted {entry.time_ms.median:.2g} ms, never run"
+    text = f"{entry.title}: {entry.time_ms.median:.4g} ms"
     if entry.default_time_ms:
         gain = entry.default_time_ms.median / entry.time_ms.median
         text += f", {gain:.2f}x as fast as the default"

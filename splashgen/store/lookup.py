@@ -43,6 +43,8 @@ def lookup(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> Match:
     The chain, best first: an entry of this chip with the same tuning key (the user's before the shipped one),
     at the nearest length, at the nearest head dim, an entry of the same architecture, a planned one, the
     default. Operation, α class, dtype, causality and training must match; the rest transfers by `distance`.
+    An entry of another regime is not asked, but for the mixture's, which goes after the regime's own where
+    both are equally near.
     Entries that do not fit this chip, or whose code has changed, are passed over with their reasons.
 
     Raises
@@ -68,10 +70,12 @@ def lookup(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> Match:
     return Match(Rung.DEFAULT, Source.FAMILY, family.default(problem, gpu), tuple(steps))
 
 
-def nearest_miss(problem: Problem, gpu: Gpu) -> tuple[Entry, dict[str, tuple[object, object]]] | None:
+def nearest_miss(
+    problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED
+) -> tuple[Entry, dict[str, tuple[object, object]]] | None:
     """The entry of this chip or its architecture that differs in the fewest fields, then least, and those."""
     misses = [
-        (entry, differences(entry.problem, problem))
+        (entry, differences(entry.problem, problem) | _other_regime(entry, regime))
         for table in tables()
         if table.file and table.file.gpu.compute_capability == gpu.compute_capability
         for entry in table.file.entries
@@ -82,6 +86,11 @@ def nearest_miss(problem: Problem, gpu: Gpu) -> tuple[Entry, dict[str, tuple[obj
         key=lambda miss: (len(miss[1]), doublings(miss[1]), -miss[0].problem.seq_len, str(miss[0].problem)),
         default=None,
     )
+
+
+def _other_regime(entry: Entry, regime: Regime) -> dict[str, tuple[object, object]]:
+    """The regime as a further difference, where it keeps the entry from answering."""
+    return {} if entry.regime in (regime, Regime.MIXED) else {"regime": (entry.regime, regime)}
 
 
 def _candidates(problem: Problem, gpu: Gpu, regime: Regime) -> Iterator[_Candidate]:

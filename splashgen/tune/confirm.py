@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from splashgen.config import Config
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
+from splashgen.store.entry import Regime
 from splashgen.tune.bench import Bench
 from splashgen.tune.evaluate import ShootOut, Trial
 from splashgen.tune.noise import Interval, faster_beyond_noise
@@ -49,6 +50,7 @@ def confirm(
     ranked: Sequence[Config],
     seed: int,
     seconds: float,
+    regime: Regime = Regime.MIXED,
 ) -> tuple[list[Standing], list[Standing]]:
     """Judge holders and the best candidates at the strictest, and time those that pass against each other.
 
@@ -58,6 +60,8 @@ def confirm(
         Incumbent and default: they take part in any case.
     ranked : sequence of Config
         Candidates, the fastest first. Where one fails the final gate, the next one steps in.
+    regime : Regime
+        What they are timed on.
 
     Returns
     -------
@@ -83,10 +87,10 @@ def confirm(
     configs = tuple(standing.config for standing in passed)
     ragged = _ragged(problem)
     part = 1.0 if ragged is None else 1.0 - _RAGGED_PART
-    samples = bench.shoot_out(ShootOut(problem, configs, gpu, seed, part * seconds))
+    samples = bench.shoot_out(ShootOut(problem, configs, gpu, seed, part * seconds, regime))
     others: Sequence[tuple[float, ...]] = [()] * len(configs)
     if ragged is not None and len(configs) > 1:
-        others = bench.shoot_out(ShootOut(ragged, configs, gpu, seed, _RAGGED_PART * seconds))
+        others = bench.shoot_out(ShootOut(ragged, configs, gpu, seed, _RAGGED_PART * seconds, regime))
     timed = [
         Standing(standing.config, replace(standing.outcome, samples=times), other)
         for standing, times, other in zip(passed, samples, others, strict=True)

@@ -12,6 +12,7 @@ from splashgen.config import Config
 from splashgen.gpu import Gpu
 from splashgen.kernel import Kernel, build
 from splashgen.problem import Problem
+from splashgen.store.entry import Regime
 from splashgen.tune.floor import floors_ms
 from splashgen.tune.gate import Exam, Ruling, final_questions, trial_questions
 from splashgen.tune.noise import geometric_mean
@@ -39,6 +40,8 @@ class Trial:
     """To spend on repetitions."""
     best: tuple[float, ...] = ()
     """`Outcome.laps` of the fastest so far: a candidate that is certainly behind is timed less often."""
+    regime: Regime = Regime.MIXED
+    """What it is timed on; it is judged on the same inputs in all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class ShootOut:
     gpu: Gpu
     seed: int
     seconds: float
+    regime: Regime = Regime.MIXED
 
 
 def run_trial(trial: Trial) -> Outcome:
@@ -67,7 +71,7 @@ def run_trial(trial: Trial) -> Outcome:
 
 def _timed(trial: Trial, kernel: Kernel, passed: Outcome, device: torch.device) -> Outcome:
     """The outcome with its times, taken once more where they are faster than the chip can be."""
-    inputs = timed_inputs(trial.problem, _TIMED_SEED, device)
+    inputs = timed_inputs(trial.problem, _TIMED_SEED, device, trial.regime)
     floors = floors_ms(trial.problem, trial.gpu, inputs)
     for _ in range(2):
         subject = Subject(case_for(trial.problem.operation), kernel, inputs, Stopwatch(device))
@@ -100,7 +104,7 @@ def run_shoot_out(task: ShootOut) -> tuple[tuple[float, ...], ...]:
     The order within a round is drawn anew each time, so heat and clocks favour nobody.
     """
     device, case = device_of(task.gpu), case_for(task.problem.operation)
-    inputs, watch = timed_inputs(task.problem, _TIMED_SEED, device), Stopwatch(device)
+    inputs, watch = timed_inputs(task.problem, _TIMED_SEED, device, task.regime), Stopwatch(device)
     subjects = [Subject(case, build(task.problem, config), inputs, watch) for config in task.configs]
     samples: list[list[float]] = [[] for _ in subjects]
     order, draw = list(range(len(subjects))), random.Random(task.seed)

@@ -11,6 +11,7 @@ from splashgen.cases import Case, Inputs, case_for
 from splashgen.gpu import Gpu
 from splashgen.kernel import Kernel
 from splashgen.problem import Problem
+from splashgen.store.entry import Regime
 from splashgen.tune.graphs import captured
 from splashgen.tune.noise import geometric_mean, slower_beyond_doubt
 
@@ -76,10 +77,10 @@ class Stopwatch:
 
 
 @functools.lru_cache(maxsize=1)
-def timed_inputs(problem: Problem, seed: int, device: torch.device) -> tuple[Inputs, ...]:
-    """The inputs of every timed workload at the problem's length."""
+def timed_inputs(problem: Problem, seed: int, device: torch.device, regime: Regime) -> tuple[Inputs, ...]:
+    """The inputs of every workload that is timed in the regime, at the problem's length."""
     case = case_for(problem.operation)
-    return tuple(case.draw(problem, name, seed, device) for name in case.timed)
+    return tuple(case.draw(problem, name, seed, device) for name in case.timed[regime])
 
 
 class Subject:

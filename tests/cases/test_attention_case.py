@@ -9,8 +9,10 @@ import torch
 from splashgen import reference
 from splashgen.alpha import AlphaClass
 from splashgen.budget import judge
-from splashgen.cases import case_for
+from splashgen.cases import case_for, check_regime
+from splashgen.density import tile_density
 from splashgen.problem import DType, Operation, Problem
+from splashgen.store import Regime
 
 CPU = torch.device("cpu")
 BASE = Problem(
@@ -137,10 +139,28 @@ def test_ragged_inputs_are_strided_and_have_rows_without_keys():
 
 
 def test_drawing_is_reproducible_and_timed_inputs_are_larger():
-    gate, timed = (CASE.draw(BASE, name, 0, CPU) for name in ("gaussian", CASE.timed[0]))
+    gate, timed = (CASE.draw(BASE, name, 0, CPU) for name in ("gaussian", CASE.timed[Regime.MIXED][0]))
     assert torch.equal(gate["q"], CASE.draw(BASE, "gaussian", 0, CPU)["q"])
     assert gate["q"].shape == (2, 2, 77, 64) and timed["q"].shape == (1, 4, 77, 64)
-    assert not set(CASE.timed) & set(CASE.workloads)
+    assert not set(CASE.timed[Regime.MIXED]) & set(CASE.workloads)
+
+
+def test_the_mixture_is_the_other_regimes_together_and_the_dense_one_is_dense():
+    assert CASE.timed[Regime.MIXED] == CASE.timed[Regime.DENSE] + CASE.timed[Regime.SPARSE]
+    problem = replace(BASE, seq_len=512, training=False)
+    density = {}
+    for regime in (Regime.DENSE, Regime.SPARSE):
+        (name,) = CASE.timed[regime]
+        inputs = CASE.draw(problem, name, 0, CPU)
+        density[regime] = tile_density(inputs["q"], inputs["k"])
+    assert density[Regime.SPARSE] < 0.5 < 0.9 < density[Regime.DENSE]
+
+
+def test_rows_of_entmax_have_the_mixture_alone():
+    check_regime(Operation.ATTENTION, Regime.SPARSE)
+    check_regime(Operation.ENTMAX, Regime.MIXED)
+    with pytest.raises(ValueError, match="entmax is tuned for mixed scores only"):
+        check_regime(Operation.ENTMAX, Regime.SPARSE)
 
 
 @pytest.mark.parametrize("training", [True, False])

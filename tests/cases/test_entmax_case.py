@@ -10,6 +10,7 @@ from splashgen.alpha import AlphaClass
 from splashgen.budget import judge
 from splashgen.cases import case_for
 from splashgen.problem import DType, Operation, Problem
+from splashgen.store import Regime
 
 CPU = torch.device("cpu")
 CASE = case_for(Operation.ENTMAX)
@@ -55,7 +56,7 @@ def test_ragged_rows_are_strided_and_one_is_empty():
 
 
 def test_timed_inputs_fill_a_million_elements():
-    assert CASE.draw(problem(seq_len=1024), CASE.timed[0], 0, CPU)["x"].shape == (1024, 1024)
+    assert CASE.draw(problem(seq_len=1024), CASE.timed[Regime.MIXED][0], 0, CPU)["x"].shape == (1024, 1024)
 
 
 @pytest.mark.parametrize("training", [True, False])

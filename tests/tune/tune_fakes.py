@@ -10,6 +10,7 @@ import splashgen.families
 import splashgen.render
 from splashgen.alpha import AlphaClass
 from splashgen.problem import DType, Operation, Problem
+from splashgen.store import Regime
 from splashgen.tune.bench import Tools
 from splashgen.tune.evaluate import ShootOut, Trial, judge_finalist, run_shoot_out, run_trial
 from splashgen.tune.outcome import Outcome, Status
@@ -25,7 +26,7 @@ def install() -> None:
         return
     splashgen.families.__path__.append(str(FOLDER))
     splashgen.families.families.cache_clear()
-    splashgen.cases.entmax.CASE = replace(CASE, timed=("gaussian",))
+    splashgen.cases.entmax.CASE = replace(CASE, timed={Regime.MIXED: ("gaussian",)})
     jinja = splashgen.render.environment()
     jinja.loader = jinja2.ChoiceLoader([jinja2.FileSystemLoader(FOLDER), jinja.loader])
 
