@@ -75,4 +75,10 @@ def test_first_calls_are_measured_in_processes_of_their_own(tmp_path: Path) -> N
     calls = Results(results.path).data["first_calls"]
     assert [(call["peer"], call["cache"]) for call in calls] == [("ours", "cold"), ("ours", "warm")]
     assert all(0.0 < call["seconds"] < 60.0 for call in calls)
+    for call in calls:
+        forward, backward = call["parts"]["forward"], call["parts"]["backward"]
+        assert call["seconds"] == pytest.approx(forward["seconds"] + backward["seconds"], abs=1e-3)
+        told = {name: seconds for name, seconds, _ in forward["spans"]}
+        assert {"look up", "render", "run the rendered file"} <= set(told)
+        assert 0.0 < sum(told.values()) <= forward["seconds"] + 1e-3
     assert "failed" in said[-1], "AdaSplash-2 has no CPU kernel, or is not installed."
