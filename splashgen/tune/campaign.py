@@ -44,7 +44,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A problem with its study."""
+    """A problem with its study, which has its regime."""
 
     problem: Problem
     journal: Journal
@@ -134,6 +134,7 @@ class Campaign:
     def _session(self, place: int) -> Session:
         if place not in self._sessions:
             problem, number = self._tasks[place].problem, len(self._tasks)
+            regime = self._tasks[place].journal.regime
             limits = self._tasks[place].limits.share(time.monotonic() - self._began, number - place)
             clock = _Clock(self._began, place + 1, number, limits)
             session = self._sessions[place] = Session(
@@ -144,12 +145,13 @@ class Campaign:
                 self._bench,
                 self._pool,
                 self._notify,
-                incumbent(problem, self._gpu, self._folder),
-                relatives(problem, self._gpu),
+                incumbent(problem, self._gpu, self._folder, regime),
+                relatives(problem, self._gpu, regime),
                 clock.left,
                 self._tasks[place].terrain,
             )
-            self._notify(ProblemStarted(problem, place + 1, number, session.trials, session.done))
+            started = ProblemStarted(problem, place + 1, number, session.trials, session.done, regime=regime)
+            self._notify(started)
         return self._sessions[place]
 
     def _conclude(self, place: int, reason: str, interrupted: bool = False) -> None:
@@ -159,9 +161,7 @@ class Campaign:
         path = save(self._gpu, [verdict.entry], self._folder) if verdict.entry else None
         if verdict.entry and not interrupted:
             task.journal.finish({"entry": plain_entry(verdict.entry), "reason": verdict.reason})
-        self._end(
-            place, ProblemEnded(task.problem, verdict.entry, path, verdict.reason, counts=verdict.counts)
-        )
+        self._end(place, verdict.entry, path, verdict.reason, False, verdict.counts)
 
     def _take_over(self, place: int) -> None:
         """The winner that an earlier run or another worker found; it is stored where it is missing."""
@@ -169,16 +169,27 @@ class Campaign:
         finished = task.journal.finished
         assert finished is not None
         entry: Entry = EntryModel.model_validate(finished["entry"]).build()
-        found = stored(task.problem, self._gpu, self._folder)
+        found = stored(task.problem, self._gpu, self._folder, task.journal.regime)
         before = place not in self._sessions
         if found is not None and (before or found[1].config == entry.config):
             path = found[0]
         else:
             path = save(self._gpu, [entry], self._folder)
         counts: Counter[str] = Counter() if before else self._sessions[place].counts
-        self._end(place, ProblemEnded(task.problem, entry, path, finished["reason"], before, counts))
+        self._end(place, entry, path, finished["reason"], before, counts)
 
-    def _end(self, place: int, ended: ProblemEnded) -> None:
+    def _end(
+        self,
+        place: int,
+        entry: Entry | None,
+        path: Path | None,
+        reason: str,
+        skipped: bool,
+        counts: "Counter[str]",
+    ) -> None:
+        task = self._tasks[place]
+        regime = task.journal.regime
+        ended = ProblemEnded(task.problem, entry, path, reason, skipped, counts, regime=regime)
         self._ended[place] = ended
         self._notify(ended)
 

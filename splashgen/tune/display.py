@@ -46,7 +46,7 @@ def all_of(watchers: Sequence[Notify]) -> Notify:
 
 def _headline(event: ProblemStarted) -> str:
     taken_up = f", {event.done} trials done before" if event.done else ""
-    return f"[{event.place}/{event.problems}] {event.problem}{taken_up}"
+    return f"[{event.place}/{event.problems}] {event.title}{taken_up}"
 
 
 def _trial(event: TrialEnded) -> str:
@@ -137,7 +137,7 @@ class LiveView:
         match event:
             case ProblemStarted():
                 total, done = event.problems, event.place - 1
-                self._bars.update(self._problems, total=total, completed=done, note=str(event.problem))
+                self._bars.update(self._problems, total=total, completed=done, note=event.title)
                 self._end()
                 self._trials = self._bars.add_task(
                     "candidates", total=event.trials, completed=event.done, note="starting"
@@ -152,7 +152,7 @@ class LiveView:
             case ProblemEnded():
                 self._end()
                 self._bars.advance(self._problems)
-                self._console.print(Text(f"{event.problem}\n  {_ending(event)}"))
+                self._console.print(Text(f"{event.title}\n  {_ending(event)}"))
 
     def _update(self, **changes: Any) -> None:
         if self._trials is not None:
@@ -174,7 +174,7 @@ class JsonLines:
     def __call__(self, event: Event) -> None:
         """Write the event with the time of day, in seconds since 1970."""
         line: dict[str, object] = {"event": type(event).__name__, "at": round(time.time(), 3)}
-        line |= {"problem": event.problem.as_dict()}
+        line |= {"problem": event.problem.as_dict(), "regime": event.regime.value}
         match event:
             case ProblemStarted():
                 line |= {

@@ -7,17 +7,29 @@ from pathlib import Path
 
 from splashgen.config import Config
 from splashgen.problem import Problem
-from splashgen.store import Entry
+from splashgen.store import Entry, Regime, title
 from splashgen.tune.outcome import Outcome
 
 __all__ = ["Event", "Notify", "ProblemEnded", "ProblemStarted", "ShootOutStarted", "TrialEnded"]
 
 
 @dataclass(frozen=True, slots=True)
-class ProblemStarted:
-    """A search begins or is taken up again."""
+class _Told:
+    """What every event says."""
 
     problem: Problem
+    regime: Regime = field(default=Regime.MIXED, kw_only=True)
+
+    @property
+    def title(self) -> str:
+        """The problem, and the regime if it is not the mixture."""
+        return title(self.problem, self.regime)
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemStarted(_Told):
+    """A search begins or is taken up again."""
+
     place: int
     """From 1."""
     problems: int
@@ -28,10 +40,9 @@ class ProblemStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class TrialEnded:
+class TrialEnded(_Told):
     """A candidate was evaluated."""
 
-    problem: Problem
     number: int
     """From 1."""
     trials: int | None
@@ -45,17 +56,14 @@ class TrialEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class ShootOutStarted:
+class ShootOutStarted(_Told):
     """The search is over; the finalists meet."""
-
-    problem: Problem
 
 
 @dataclass(frozen=True, slots=True)
-class ProblemEnded:
+class ProblemEnded(_Told):
     """A problem is done, was done before, or has no correct config."""
 
-    problem: Problem
     entry: Entry | None
     """The winner, or None if there is none."""
     path: Path | None

@@ -13,6 +13,7 @@ from splashgen.config import Config
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.space import Space
+from splashgen.store.entry import Regime
 from splashgen.tune.limits import Limits
 from splashgen.tune.mutex import MutexLost
 from splashgen.tune.outcome import Outcome
@@ -30,7 +31,7 @@ _CLOSING_SECONDS = 3600.0
 
 
 class Journal:
-    """The study of one problem on one kind of GPU, as one of its workers sees it.
+    """The study of one problem in one regime on one kind of GPU, as one of its workers sees it.
 
     Workers take turns at handing out candidates; a candidate is claimed before the turn ends, so no two are
     at the same one. A claim whose worker died is failed and queued again, and what its worker may still tell
@@ -47,6 +48,8 @@ class Journal:
     worker : str
         Who works here. Only one of a name lives at a time, so what the name has claimed when the journal is
         opened was in flight when its predecessor died.
+    regime : Regime
+        What candidates are timed on.
     """
 
     def __init__(
@@ -59,18 +62,21 @@ class Journal:
         *,
         limits: Limits | None = None,
         worker: str = "",
+        regime: Regime = Regime.MIXED,
     ) -> None:
+        self.regime = regime
         self._storage, self._space, self._worker = storage, space, worker
         self._distributions: dict[str, optuna.distributions.BaseDistribution] = {
             name: optuna.distributions.CategoricalDistribution(list(values))
             for name, values in space.choices.items()
         }
-        self.name = study_named(storage, problem, gpu, space, again)
+        self.name = study_named(storage, problem, gpu, space, again, regime)
         self._study = optuna.create_study(
             storage=storage.optuna, study_name=self.name, direction="minimize", load_if_exists=True
         )
         if limits is not None or ABOUT not in self._study.user_attrs:
-            self._study.set_user_attr(ABOUT, describe(problem, gpu, space, limits or Limits()))
+            about = describe(problem, gpu, space, limits or Limits(), regime)
+            self._study.set_user_attr(ABOUT, about)
         self._study.sampler = sampler(zlib.crc32((self.name + worker).encode()) + len(self._trials()))
         self._turn = storage.mutex(f"{self.name} | turn")
         self._running: dict[int, optuna.Trial] = {}

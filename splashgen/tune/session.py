@@ -43,7 +43,7 @@ class Verdict:
 
 
 class Session:
-    """The search on one problem.
+    """The search on one problem, in the regime of its journal.
 
     Parameters
     ----------
@@ -127,7 +127,8 @@ class Session:
         """What the bench says of a candidate, which is given back if the tuner is stopped meanwhile."""
         seconds, ranked = self._limits.timing_seconds, self._ranked()
         best = ranked[0].outcome.laps if ranked else ()
-        trial = Trial(self._problem, ticket.config, self._gpu, ticket.number, seconds, best)
+        regime = self._journal.regime
+        trial = Trial(self._problem, ticket.config, self._gpu, ticket.number, seconds, best, regime)
         try:
             return self._bench.trial(trial)
         except BaseException:
@@ -170,9 +171,19 @@ class Session:
         if trials is not None:
             estimates.append((trials - self.done) * spent / self.done)
         left = self._seconds_left(min(estimates)) if estimates else None
-        pending = self._pool.pending if self._pool else 0
-        best = self._best_ms()
-        self._notify(TrialEnded(self._problem, self.done, trials, config, outcome, best, left, pending))
+        self._notify(
+            TrialEnded(
+                self._problem,
+                self.done,
+                trials,
+                config,
+                outcome,
+                self._best_ms(),
+                left,
+                self._pool.pending if self._pool else 0,
+                regime=self._journal.regime,
+            )
+        )
 
     def _confirmed(self) -> tuple[Entry | None, str]:
         """The entry of the winner, or None with the reason why there is none."""
@@ -180,7 +191,7 @@ class Session:
         if not ranked:
             return None, "No candidate was correct" if self._records else "No candidate was evaluated"
         holder = self._incumbent or self._default
-        self._notify(ShootOutStarted(self._problem))
+        self._notify(ShootOutStarted(self._problem, regime=self._journal.regime))
         try:
             standings, failed = confirm(
                 self._bench,
@@ -190,6 +201,7 @@ class Session:
                 [record.config for record in ranked],
                 self.done,
                 self._limits.shoot_out_seconds,
+                self._journal.regime,
             )
         except CallLost as error:
             return None, f"The shoot-out was lost. {error}"
@@ -210,6 +222,7 @@ class Session:
             error=won.outcome.errors,
             trials=self.done,
             tuned_at=date.today().isoformat(),
+            regime=self._journal.regime,
             default_time_ms=times.get(self._default),
             runner_up=RunnerUp(second.config, times[second.config]) if second else None,
         )

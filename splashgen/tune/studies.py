@@ -9,6 +9,7 @@ from splashgen.families import family_for
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.space import Space
+from splashgen.store.entry import Regime, title
 from splashgen.store.schema import ProblemModel
 from splashgen.tune.limits import Limits
 from splashgen.tune.storage import Storage
@@ -32,14 +33,17 @@ class OpenStudy:
     problem: Problem
     limits: Limits
     """Those of the tuner that began it."""
+    regime: Regime
 
 
-def study_named(storage: Storage, problem: Problem, gpu: Gpu, space: Space, again: bool) -> str:
+def study_named(
+    storage: Storage, problem: Problem, gpu: Gpu, space: Space, again: bool, regime: Regime
+) -> str:
     """The name of the newest study of this kind, or of the one after it.
 
-    Whatever measurements depend on is in the name: those of another chip, space or version never mix.
+    Whatever measurements depend on is in the name: those of another chip, regime, space or version never mix.
     """
-    base = f"{gpu.name} | {problem.bucketed()} | {space.digest} | {versions()}"
+    base = f"{gpu.name} | {title(problem.bucketed(), regime)} | {space.digest} | {versions()}"
     known = {study.study_name: study.user_attrs for study in storage.optuna.get_all_studies()}
     number, name = 1, base
     while (following := f"{base} | {number + 1}") in known:
@@ -47,10 +51,11 @@ def study_named(storage: Storage, problem: Problem, gpu: Gpu, space: Space, agai
     return following if again and FINISHED in known.get(name, {}) else name
 
 
-def describe(problem: Problem, gpu: Gpu, space: Space, limits: Limits) -> dict[str, Any]:
+def describe(problem: Problem, gpu: Gpu, space: Space, limits: Limits, regime: Regime) -> dict[str, Any]:
     """What a study says about itself, to readers and to workers that join it."""
     return {
         "problem": problem.bucketed().as_dict(),
+        "regime": regime.value,
         "gpu": asdict(gpu),
         "family": space.family,
         "space": space.digest,
@@ -75,7 +80,9 @@ def open_studies(storage: Storage, gpu: Gpu) -> list[OpenStudy]:
             continue
         reason = _objection(about, gpu)
         if reason is None:
-            joined.append(OpenStudy(study.study_name, _problem(about), Limits(**about["limits"])))
+            # Studies that began before there were regimes are of the mixture.
+            regime = Regime(about.get("regime", Regime.MIXED))
+            joined.append(OpenStudy(study.study_name, _problem(about), Limits(**about["limits"]), regime))
         else:
             reasons.add(reason)
     if reasons and not joined:

@@ -15,11 +15,11 @@ def print_summary(report: Report, gpu: Gpu, console: Console | None = None) -> N
     table = Table("problem", "best config", "default ms", "tuned ms", "speed-up", box=None)
     for ended in report.ended:
         if ended.entry is None:
-            table.add_row(str(ended.problem), f"none: {ended.reason}", "", "", "")
+            table.add_row(ended.title, f"none: {ended.reason}", "", "", "")
             continue
         default, gain = ended.entry.default_time_ms, ended.speed_up
         table.add_row(
-            str(ended.problem),
+            ended.title,
             ", ".join(f"{name}={value}" for name, value in ended.entry.config.items),
             f"{default.median:.4g}" if default else "",
             f"{ended.entry.time_ms.median:.4g}",

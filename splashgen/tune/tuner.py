@@ -1,13 +1,16 @@
 """`tune`: problems in, stored winners out; whatever stops it, the same call goes on where it stopped."""
 
 import contextlib
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+from splashgen.cases import case_for, check_regime
 from splashgen.compile import CompilePool
 from splashgen.families import family_for
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
+from splashgen.store.entry import Key, Regime
 from splashgen.tune.bench import Bench, Tools
 from splashgen.tune.campaign import Campaign, Report, Task
 from splashgen.tune.crew import Crew
@@ -32,6 +35,7 @@ def tune(
     gpu: Gpu | None = None,
     limits: Limits | None = None,
     *,
+    regimes: Sequence[Regime] = (Regime.MIXED,),
     again: bool = False,
     folder: Path | None = None,
     storage: str | Storage | None = None,
@@ -51,6 +55,9 @@ def tune(
         The device of this machine if left out.
     limits : Limits, optional
         The budget of each problem.
+    regimes : sequence of Regime
+        The kinds of scores that each problem is tuned for, in this order; see docs/configs.md. Row-wise
+        entmax has the mixture alone, and is left out where that is not asked for.
     again : bool
         Tune problems anew that an earlier run has finished; the stored winner is the one to beat.
     folder : Path, optional
@@ -65,6 +72,8 @@ def tune(
 
     Raises
     ------
+    ValueError
+        If no problem has any of the regimes.
     NotImplementedError
         If no kernel family computes one of the problems on the device.
     GpuBusyError
@@ -79,13 +88,13 @@ def tune(
     >>> tune(preset("quick", gpu).problems, gpu, Limits(trials=20))        # doctest: +SKIP
     """
     gpu, limits = gpu or choose_gpu(), limits or Limits()
-    wanted = list(dict.fromkeys(problem.bucketed() for problem in problems))
-    for problem in wanted:
+    wanted = _wanted(problems, regimes)
+    for problem, _ in wanted:
         family_for(problem, gpu)  # what no family computes is refused before anything is touched
     with exclusive(gpu) as worker, contextlib.ExitStack() as stack:
         place = storage if isinstance(storage, Storage) else open_storage(storage)
         # All of them before any is begun: others may join.
-        tasks = [_task(place, problem, gpu, again, limits, worker) for problem in wanted]
+        tasks = [_task(place, *one, gpu, again, limits, worker) for one in wanted]
         campaign = Campaign(tasks, gpu, *_equipment(stack, gpu, limits, tools), notify, folder)
         if not isinstance(storage, Storage):
             stack.enter_context(Crew(gpu, place.url, folder, tools))
@@ -135,7 +144,10 @@ def work(
         ended: list[ProblemEnded] = []
         while studies:
             known |= {study.name for study in studies}
-            tasks = [_task(place, study.problem, gpu, False, study.limits, worker) for study in studies]
+            tasks = [
+                _task(place, study.problem, study.regime, gpu, False, study.limits, worker)
+                for study in studies
+            ]
             report = Campaign(tasks, gpu, *equipment, notify, folder, joined=True).run()
             ended += report.ended
             if report.interrupted:
@@ -147,9 +159,26 @@ def work(
         return Report(tuple(ended))
 
 
-def _task(storage: Storage, problem: Problem, gpu: Gpu, again: bool, limits: Limits, worker: str) -> Task:
+def _wanted(problems: Sequence[Problem], regimes: Sequence[Regime]) -> list[Key]:
+    """Each problem at its length bucket, one regime after the other: the first answers most calls."""
+    wanted = [
+        (problem.bucketed(), regime)
+        for regime in regimes
+        for problem in problems
+        if regime in case_for(problem.operation).timed
+    ]
+    if not wanted:
+        for problem, regime in itertools.product(problems, regimes):
+            check_regime(problem.operation, regime)
+    return list(dict.fromkeys(wanted))
+
+
+def _task(
+    storage: Storage, problem: Problem, regime: Regime, gpu: Gpu, again: bool, limits: Limits, worker: str
+) -> Task:
     space = family_for(problem, gpu).space.narrowed(problem, gpu)
-    return Task(problem, Journal(storage, problem, gpu, space, again, limits=limits, worker=worker), limits)
+    journal = Journal(storage, problem, gpu, space, again, limits=limits, worker=worker, regime=regime)
+    return Task(problem, journal, limits)
 
 
 def _equipment(

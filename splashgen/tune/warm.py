@@ -6,13 +6,15 @@ from splashgen.config import Config
 from splashgen.errors import ConfigFileError
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
-from splashgen.store import Entry, Rung, load, lookup, user_folder
+from splashgen.store import Entry, Regime, Rung, load, lookup, user_folder
 
 __all__ = ["incumbent", "relatives", "stored"]
 
 
-def stored(problem: Problem, gpu: Gpu, folder: Path | None = None) -> tuple[Path, Entry] | None:
-    """The file of this chip that has a winner for this problem, and its entry."""
+def stored(
+    problem: Problem, gpu: Gpu, folder: Path | None = None, regime: Regime = Regime.MIXED
+) -> tuple[Path, Entry] | None:
+    """The file of this chip that has a winner for this problem in this very regime, and its entry."""
     folder = user_folder() if folder is None else folder
     for path in sorted(folder.glob(f"{gpu.slug}*.yaml")):
         try:
@@ -20,20 +22,29 @@ def stored(problem: Problem, gpu: Gpu, folder: Path | None = None) -> tuple[Path
         except ConfigFileError:  # saving will keep it aside, and says so
             continue
         for entry in file.entries if file.gpu.name == gpu.name else ():
-            if entry.problem.bucketed() == problem.bucketed():
+            if entry.key == (problem.bucketed(), regime):
                 return path, entry
     return None
 
 
-def incumbent(problem: Problem, gpu: Gpu, folder: Path | None = None) -> Config | None:
-    """The config that holds the place so far: stored before, or shipped for this very chip and problem."""
-    own = stored(problem, gpu, folder)
-    if own is not None:
-        return own[1].config
-    match = lookup(problem, gpu)
+def incumbent(
+    problem: Problem, gpu: Gpu, folder: Path | None = None, regime: Regime = Regime.MIXED
+) -> Config | None:
+    """The config that holds the place so far: stored before, or shipped for this very chip and problem.
+
+    A regime without an entry of its own is answered by the mixture's, which then holds its place.
+    """
+    for known in dict.fromkeys((regime, Regime.MIXED)):
+        own = stored(problem, gpu, folder, known)
+        if own is not None:
+            return own[1].config
+    match = lookup(problem, gpu, regime)
     return match.config if match.rung is Rung.EXACT else None
 
 
-def relatives(problem: Problem, gpu: Gpu) -> tuple[Config, ...]:
-    """What dispatch would take today: another length, another problem or another chip of the architecture."""
-    return (lookup(problem, gpu).config,)
+def relatives(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> tuple[Config, ...]:
+    """What dispatch would take today: another length, another problem or another chip of the architecture.
+
+    Besides, what it would take for the mixture.
+    """
+    return tuple(lookup(problem, gpu, known).config for known in dict.fromkeys((regime, Regime.MIXED)))

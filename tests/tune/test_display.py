@@ -1,11 +1,13 @@
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from tune_fakes import PROBLEM
 
 from splashgen.config import Config
+from splashgen.store import Regime
 from splashgen.tune.display import JsonLines, LiveView, PlainLines, all_of, duration
 from splashgen.tune.events import Event, ProblemEnded, ProblemStarted, ShootOutStarted, TrialEnded
 from splashgen.tune.outcome import Outcome, Status
@@ -40,6 +42,16 @@ def test_json_lines_are_one_object_an_event() -> None:
     assert [line["event"] for line in lines] == [type(event).__name__ for event in EVENTS]
     assert lines[2]["reason"] == "out is [off]." and lines[1]["samples"] == [2.0]
     assert (lines[1]["best_ms"], lines[1]["seconds_left"], lines[1]["compiling"]) == (2.0, 65.0, 3)
+
+
+def test_a_regime_is_named_where_it_is_not_the_mixture() -> None:
+    plain, lines = io.StringIO(), io.StringIO()
+    notify = all_of([PlainLines(plain), JsonLines(lines)])
+    for event in EVENTS[:1] + [replace(event, regime=Regime.SPARSE) for event in EVENTS[:1]]:
+        notify(event)
+    mixed, sparse = plain.getvalue().splitlines()
+    assert f"{PROBLEM}, sparse scores" in sparse and "scores" not in mixed
+    assert [json.loads(line)["regime"] for line in lines.getvalue().splitlines()] == ["mixed", "sparse"]
 
 
 def test_the_documentation_names_every_field_of_every_event() -> None:

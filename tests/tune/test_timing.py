@@ -138,7 +138,9 @@ def _timed_by(monkeypatch: pytest.MonkeyPatch, watches: list[Watch]) -> Outcome:
     monkeypatch.setattr(evaluate, "Stopwatch", lambda device: watches.pop(0))
     monkeypatch.setattr(evaluate, "floors_ms", lambda problem, gpu, inputs: (1.0,) * len(inputs))
     monkeypatch.setattr(
-        evaluate, "timed_inputs", lambda problem, seed, device, regime: ({"x": torch.ones(2, 4), "features": {}},)
+        evaluate,
+        "timed_inputs",
+        lambda problem, seed, device, regime: ({"x": torch.ones(2, 4), "features": {}},),
     )
     trial = Trial(PROBLEM, None, CPU, seed=1, seconds=0.01)
     kernel = SimpleNamespace(forward=lambda x: x, backward=None)
