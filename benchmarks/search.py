@@ -16,9 +16,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("recordings", nargs="+", type=Path, help="what splashgen record wrote")
     parser.add_argument("--seeds", type=int, default=30, help="replays of each (default: 30)")
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="JSON file of the figures; the table goes beside it")
     options = parser.parse_args()
-    rows = study([read(path) for path in options.recordings], options.seeds)
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    rows = study([read(path) for path in options.recordings], seeds)
     table = markdown(rows)
     print(table)
     if options.output is not None:
