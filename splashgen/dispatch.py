@@ -68,8 +68,8 @@ def is_fallback(match: Match) -> bool:
     return match.rung is not Rung.EXACT
 
 
-def tune_command(problem: Problem, gpu: Gpu) -> str:
-    """The command that tunes this problem."""
+def tune_command(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> str:
+    """The command that tunes this problem for these scores."""
     words = ["splashgen tune", f"--gpu {gpu.slug}", f"--operation {problem.operation.value}"]
     if problem.operation is Operation.ATTENTION:
         words.append(f"--head-dim {problem.head_dim}")
@@ -82,6 +82,8 @@ def tune_command(problem: Problem, gpu: Gpu) -> str:
     words.append(f"--seq-len {tuning_key(problem).seq_len}")
     if not problem.training:
         words.append("--inference")
+    if regime is not Regime.MIXED:
+        words.append(f"--sparsity {regime.value}")
     return " ".join(words)
 
 
