@@ -6,6 +6,7 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from splashgen.ahead import compiler_starting
 from splashgen.errors import NoTunedConfigError
 from splashgen.gpu import Gpu, detect
 from splashgen.kernel import Kernel, build
@@ -43,10 +44,11 @@ def kernel_for(problem: Problem, device: "torch.device", regime: Regime = Regime
     kernel = _kernels.get(key)
     if kernel is None:
         gpu = detect(device)
-        match = lookup(problem, gpu, regime)
-        if is_fallback(match):
-            _report(match, problem, gpu)
-        kernel = _kernels[key] = build(problem, match.config)
+        with compiler_starting(gpu.backend):
+            match = lookup(problem, gpu, regime)
+            if is_fallback(match):
+                _report(match, problem, gpu)
+            kernel = _kernels[key] = build(problem, match.config)
     return kernel
 
 

@@ -5,6 +5,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from splashgen.ahead import compile_ahead
 from splashgen.autograd import AttentionFunction, Call, ZeroFunction
 from splashgen.dispatch import memo
 from splashgen.features import Packed, alpha_tensor, feature_arguments, on_device_of, precise
@@ -171,8 +172,8 @@ def _attend(
     if needs_operator():
         out, tau = _through_operator(query, key, value, alpha, options, masks, packed)
     else:
-        plan = _planned(query, key, value, alpha, options, masks, packed)
-        out, tau = _run(plan, query, key, value, alpha, masks, packed)
+        plan, new = _planned(query, key, value, alpha, options, masks, packed)
+        out, tau = _run(plan, query, key, value, alpha, masks, packed, new)
     if not return_support:
         return (out, tau) if return_tau else out
     causal, scale, window_size = settle(options, query.shape[-1])
@@ -188,8 +189,8 @@ def _planned(
     options: Options,
     masks: Masks,
     packed: Packed | None,
-) -> Plan:
-    """The plan of an earlier call with arguments like these, else a new one."""
+) -> tuple[Plan, bool]:
+    """The plan of an earlier call with arguments like these, else a new one; whether it is new."""
     name, training = None, False
     try:
         training = torch.is_grad_enabled() and (
@@ -202,13 +203,14 @@ def _planned(
         plan = memo.get(name)
     except (AttributeError, TypeError):  # something is no tensor or has no hash: the checks tell
         plan = None
+    new = plan is None
     if plan is None:
         plan = plan_for(query, key, value, alpha, options, masks, packed, training)
         if len(memo) >= _MOST_PLANS:
             memo.clear()
         if name is not None:
             memo[name] = plan
-    return plan
+    return plan, new
 
 
 def _autocast(*tensors: Any) -> Any:
@@ -231,6 +233,7 @@ def _run(
     alpha: float | Tensor,
     masks: Masks,
     packed: Packed | None,
+    new: bool,
 ) -> tuple[Tensor, Tensor]:
     if plan.kernel is None:
         return _nothing(query, key, value, packed)
@@ -244,6 +247,9 @@ def _run(
         features = feature_arguments(cast(Any, shape), plan.window_size, *masks, packed=packed)
     query, key, value = aligned(query), aligned(key), aligned(value)
     with on_device_of(query):
+        if new:
+            given = features if number is None else {**features, "alpha": number}
+            compile_ahead(plan.kernel, (query, key, value), given)
         if plan.training:
             call = Call(plan.kernel, plan.scale, features)
             out = cast(Tensor, AttentionFunction.apply(call, number, query, key, value))

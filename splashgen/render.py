@@ -67,6 +67,7 @@ def environment() -> jinja2.Environment:
     return made
 
 
+@functools.lru_cache(maxsize=64)
 def render(problem: Problem, config: Config) -> Rendered:
     """Render the kernel file for `problem` with `config`.
 

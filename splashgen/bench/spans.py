@@ -89,13 +89,13 @@ class Spans:
     def watching(self) -> Iterator[None]:
         """Within the context, what no span covers is sampled: `elsewhere` has its innermost frames."""
         stop = threading.Event()
-        own = {thread.ident for thread in threading.enumerate()} - {threading.main_thread().ident}
+        idle = {thread.ident for thread in threading.enumerate()} - {threading.main_thread().ident}
 
         def watch() -> None:
-            own.add(threading.get_ident())
             while not stop.wait(_PERIOD_S):
+                beside = {each.ident for each in threading.enumerate() if each.name.startswith(self.beside)}
                 for ident, frame in sys._current_frames().items():
-                    if ident not in own and not self._open.get(ident):
+                    if ident not in idle | beside and not self._open.get(ident):
                         self._elsewhere[_place(frame)] += 1
 
         watcher = threading.Thread(target=watch, name=f"{self.beside}-watcher", daemon=True)
