@@ -139,7 +139,8 @@ def poisoned() -> Iterator[None]:
     try:
         torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
         # Filling comes with this mode; that some torch operations are nondeterministic is no concern here.
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        # `use_deterministic_algorithms` does the same and imports all of Inductor, which takes seconds.
+        torch.set_deterministic_debug_mode("warn")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*deterministic.*")
             yield

@@ -1,9 +1,10 @@
 """The gate and the worker against candidates that go wrong, each in its own way."""
 
-import os
 from collections.abc import Iterator
+from statistics import median
 
 import pytest
+import tune_fakes
 from tune_fakes import PROBLEM, TOOLS
 
 from splashgen.config import Config
@@ -33,6 +34,11 @@ def test_a_healthy_candidate_is_timed(bench: Bench) -> None:
     assert 0 <= outcome.errors["out"] <= outcome.errors["out_budget"]
 
 
+def test_a_worker_does_not_load_torchs_compiler(bench: Bench) -> None:
+    bench.trial(_trial("none"))
+    assert not bench._process.call(tune_fakes.loaded, "torch._inductor.config", limit_s=30.0)
+
+
 @pytest.mark.parametrize(
     ("fault", "status", "reason"),
     [
@@ -52,10 +58,10 @@ def test_a_faulty_candidate_is_rejected_with_its_reason(
 
 
 def test_a_hanging_candidate_is_ended_and_the_next_one_runs() -> None:
-    with Bench(TOOLS, candidate_seconds=6.0) as bench:
+    with Bench(TOOLS, candidate_seconds=2.0) as bench:
         outcome = bench.trial(_trial("hang"))
         assert outcome.status is Status.HUNG
-        assert "did not end within 6 s" in outcome.reason
+        assert "did not end within 2 s" in outcome.reason
         assert bench.trial(_trial("none")).ok
 
 
@@ -72,4 +78,4 @@ def test_the_shoot_out_pairs_its_samples(bench: Bench) -> None:
     configs = tuple(_trial("none", delay_ms=delay).config for delay in (1, 8))
     fast, slow = bench.shoot_out(ShootOut(PROBLEM, configs, CPU, seed=0, seconds=0.2))
     assert len(fast) == len(slow) >= 5
-    assert max(fast) < min(slow) or os.cpu_count() == 1
+    assert median(fast) < median(slow)

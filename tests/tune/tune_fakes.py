@@ -1,5 +1,6 @@
 """Puts the faulty family in front of the real ones, in this process and in the worker."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +46,13 @@ def trial(task: Trial) -> Outcome:
     return run_trial(task)
 
 
+def careful(task: Trial) -> Outcome:
+    """`trial` but for the faults that take the worker down, each of which would cost a new one."""
+    if task.config["fault"] in ("hang", "abort"):
+        return Outcome(Status.FAILED, "It would take the worker down.")
+    return trial(task)
+
+
 def finalist(task: Trial) -> Outcome:
     """`judge_finalist` where the worker knows the faulty family."""
     install()
@@ -67,4 +75,10 @@ def reject_the_fastest(task: Trial) -> Outcome:
     return reject(task) if task.config["delay_ms"] == 1 else finalist(task)
 
 
+def loaded(module: str) -> bool:
+    """Whether the worker has imported a module."""
+    return module in sys.modules
+
+
 TOOLS = Tools(trial, finalist, shoot_out)
+CAREFUL = replace(TOOLS, trial=careful)
