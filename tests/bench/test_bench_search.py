@@ -74,7 +74,15 @@ def test_the_search_nearly_reaches_the_recorded_best_with_a_tenth_of_the_trials(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
-def test_it_does_so_with_more_seeds_and_beats_random_search_without_the_default(path: Path) -> None:
+def test_it_does_so_with_more_seeds_too(path: Path) -> None:
     assert _mean(reached_by_search, path, seeds=10) >= 0.97
-    blind = _mean(reached_by_search, path, seeds=30, default=False)
-    assert blind > _mean(reached_by_random_search, path, seeds=30, default=False)
+
+
+@pytest.mark.slow
+def test_without_the_default_it_beats_random_search() -> None:
+    """On average over the spaces: of one alone, that many seeds would not be certain."""
+    ours, at_random = (
+        statistics.mean(_mean(search, path, seeds=60, default=False) for path in RECORDINGS)
+        for search in (reached_by_search, reached_by_random_search)
+    )
+    assert ours > at_random
