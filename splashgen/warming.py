@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from splashgen.alpha import AlphaClass, check_alpha
+from splashgen.checks_options import regime_of
 from splashgen.compile import CompilePool
 from splashgen.compile.warm import Filled, WarmJob
 from splashgen.config import Config
@@ -15,7 +16,7 @@ from splashgen.errors import KernelError
 from splashgen.gpu import Gpu, detect, named
 from splashgen.kernel import build
 from splashgen.problem import DType, Operation, Problem
-from splashgen.store import lookup
+from splashgen.store import Regime, lookup
 
 if TYPE_CHECKING:
     import torch
@@ -54,6 +55,7 @@ def warmup(
     is_causal: bool = False,
     training: bool = True,
     features: Sequence[str] = (),
+    sparsity: str | None = None,
     gpu: str = "auto",
     processes: int | None = None,
 ) -> tuple[Warmed, ...]:
@@ -77,6 +79,8 @@ def warmup(
     features : sequence of str
         Switches of `splashgen.problem.Problem` besides: `window`, `alibi`, `key_padding`, `attn_mask`,
         `varlen`, `grouped`, `learned_alpha`.
+    sparsity : str, optional
+        As in the calls: `dense`, `mixed` or `sparse`.
     gpu : str
         `auto` for what is here, or a slug such as `h100`.
     processes : int, optional
@@ -117,7 +121,7 @@ def warmup(
         )
         for dim, length, kind in itertools.product(_several(head_dim), _several(seq_len), kinds)
     ]
-    return warm(problems, device, processes)
+    return warm(problems, device, processes, regime=regime_of(sparsity))
 
 
 def warm(
@@ -125,6 +129,7 @@ def warm(
     gpu: Gpu | None = None,
     processes: int | None = None,
     notify: Callable[[Warmed], None] = lambda warmed: None,
+    regime: Regime = Regime.MIXED,
 ) -> tuple[Warmed, ...]:
     """`warmup` of problems; those that share kernels are compiled once, and `notify` is told each result."""
     gpu = gpu or detect()
@@ -132,7 +137,7 @@ def warm(
     for problem in problems:
         # Only a row-wise kernel depends on the length.
         cut = problem.semantics() if problem.operation is Operation.ATTENTION else problem.bucketed()
-        wanted[cut, lookup(problem, gpu).config] = None
+        wanted[cut, lookup(problem, gpu, regime).config] = None
     if gpu.backend == "cpu":
         return tuple(_rendered(*one, notify) for one in wanted)
     count = processes or os.cpu_count() or 1

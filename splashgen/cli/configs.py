@@ -4,6 +4,7 @@ Exit codes: 0 all is well, 1 a file is bad or files differ, 2 the command cannot
 """
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,18 +25,20 @@ def list_(as_json: JsonOption = False) -> None:
     """List every file that dispatch reads, in the order in which it does."""
     from splashgen.store.tables import tables
 
-    facts = [
+    facts: list[dict[str, Any]] = [
         {
             "file": str(table.path),
             "source": table.source.value,
             "gpu": table.file.gpu.name if table.file else None,
             "entries": len(table.file.entries) if table.file else 0,
+            "regimes": _regimes(table.file),
             "trouble": table.trouble or None,
         }
         for table in tables()
     ]
     lines = [
         f"{one['source']:<8} {one['entries']:>4}  {one['file']}  {one['trouble'] or one['gpu']}"
+        + "".join(f", {count} {regime}" for regime, count in one["regimes"].items())
         for one in facts
     ]
     _show(facts, lines or ["No file of tuned configs was found."], as_json)
@@ -50,6 +53,7 @@ def show(
     facts = [
         {
             "problem": str(entry.problem),
+            "regime": entry.regime.value,
             "status": entry.status.value,
             "time_ms": entry.time_ms.median,
             "gain": entry.default_time_ms.median / entry.time_ms.median if entry.default_time_ms else None,
@@ -60,7 +64,7 @@ def show(
         for entry, grade in _graded(opened)
     ]
     lines = [
-        f"{one['problem']}: {one['time_ms']:.4g} ms"
+        f"{one['problem']} ({one['regime']}): {one['time_ms']:.4g} ms"
         + (f", {one['gain']:.2f}x the default's speed" if one["gain"] else "")
         + f" ({one['status']}, {one['freshness']})\n    "
         + ", ".join(f"{name}={value}" for name, value in one["config"].items())
@@ -182,6 +186,12 @@ def _opened(file: Path) -> list["TunedFile"]:
     if not found:
         raise _failure(ValueError(f"There is no file {file}, and no device of that name has tuned configs."))
     return found
+
+
+def _regimes(file: "TunedFile | None") -> dict[str, int]:
+    """How many entries there are of each regime that has any."""
+    counts = Counter(entry.regime.value for entry in file.entries) if file else Counter()
+    return dict(sorted(counts.items()))
 
 
 def _graded(file: "TunedFile") -> list[tuple[Any, str]]:

@@ -10,6 +10,7 @@ from splashgen.cli.options import Choice, problem_options
 if TYPE_CHECKING:
     from splashgen.gpu import Gpu
     from splashgen.problem import Problem
+    from splashgen.store import Regime
 
 __all__ = ["explain"]
 
@@ -20,24 +21,27 @@ def explain(
 ) -> None:
     """Show which tuned config answers a problem, what was tried before it, and what would tune it."""
     problem, _, device = choice.settled("explain")
-    account = _account(problem, device)
+    account = _account(problem, device, choice.regime)
     if as_json:
         typer.echo(json.dumps(account, indent=2))
     else:
         _print(account)
 
 
-def _account(problem: "Problem", gpu: "Gpu") -> dict[str, Any]:
+def _account(problem: "Problem", gpu: "Gpu", regime: "Regime") -> dict[str, Any]:
     """Everything that is known about the look-up, as plain values."""
     from splashgen.dispatch import is_fallback, tune_command
     from splashgen.store import lookup, nearest_miss
     from splashgen.store.key import tuning_key
 
-    match = lookup(problem, gpu)
-    miss = nearest_miss(problem, gpu) if is_fallback(match) else None
+    match = lookup(problem, gpu, regime)
+    miss = nearest_miss(problem, gpu, regime) if is_fallback(match) else None
+    # The mixture answers for a regime without a warning, but not as well as the regime's own entry would.
+    own = not is_fallback(match) and match.entry is not None and match.entry.regime is regime
     return {
         "problem": str(problem),
         "tuning_key": str(tuning_key(problem)),
+        "regime": regime.value,
         "gpu": {"slug": gpu.slug, "name": gpu.name, "architecture": gpu.arch},
         "rung": match.rung.value,
         "source": match.source.value,
@@ -51,7 +55,7 @@ def _account(problem: "Problem", gpu: "Gpu") -> dict[str, Any]:
                 "rung": step.rung.value,
                 "source": step.source.value,
                 "file": str(step.path) if step.path else None,
-                "entry": str(step.entry.problem) if step.entry else None,
+                "entry": step.entry.title if step.entry else None,
                 "verdict": step.verdict,
             }
             for step in match.steps
@@ -59,19 +63,19 @@ def _account(problem: "Problem", gpu: "Gpu") -> dict[str, Any]:
         "nearest_miss": None
         if miss is None
         else {
-            "entry": str(miss[0].problem),
+            "entry": miss[0].title,
             "differences": {
                 name: {"tuned": str(tuned), "wanted": str(wanted)}
                 for name, (tuned, wanted) in miss[1].items()
             },
         },
-        "tune_command": tune_command(problem, gpu) if is_fallback(match) else None,
+        "tune_command": None if own else tune_command(problem, gpu, regime),
     }
 
 
 def _print(account: dict[str, Any]) -> None:
     typer.echo(f"Problem    {account['problem']}")
-    typer.echo(f"Tuned as   {account['tuning_key']}")
+    typer.echo(f"Tuned as   {account['tuning_key']}, for {account['regime']} scores")
     typer.echo(
         f"Device     {account['gpu']['name']} ({account['gpu']['slug']}, {account['gpu']['architecture']})"
     )

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from splashgen.config import Config
     from splashgen.gpu import Gpu
     from splashgen.problem import Problem
+    from splashgen.store import Regime
 
-__all__ = ["Choice", "FeatureName", "OperationName", "problem_options"]
+__all__ = ["Choice", "FeatureName", "OperationName", "RegimeName", "problem_options"]
 
 
 class OperationName(StrEnum):
@@ -22,6 +23,14 @@ class OperationName(StrEnum):
 
     ATTENTION = "attention"
     ENTMAX = "entmax"
+
+
+class RegimeName(StrEnum):
+    """`splashgen.store.Regime`."""
+
+    DENSE = "dense"
+    MIXED = "mixed"
+    SPARSE = "sparse"
 
 
 class FeatureName(StrEnum):
@@ -61,6 +70,9 @@ class Choice:
     feature: Annotated[
         list[FeatureName] | None, typer.Option("--feature", help="A further feature; may be repeated.")
     ] = None
+    sparsity: Annotated[
+        RegimeName, typer.Option(help="The scores that are expected, as sparsity= in a call.")
+    ] = RegimeName.MIXED
 
     def device(self) -> "Gpu":
         """The device that `--gpu` names; `ValueError` if it is none that splashgen knows."""
@@ -70,6 +82,13 @@ class Choice:
             return named(self.gpu)
         except ValueError as error:
             raise ValueError(f"--{error}") from None
+
+    @property
+    def regime(self) -> "Regime":
+        """What `--sparsity` names."""
+        from splashgen.store import Regime
+
+        return Regime(self.sparsity.value)
 
     def problem(self, device: "Gpu") -> "Problem":
         """The problem on that device.
@@ -87,8 +106,10 @@ class Choice:
         dtype = DType(self.dtype or ("float32" if device.backend == "cpu" else "bfloat16"))
         alpha, training = _alpha_class(self.alpha), not self.inference
         if self.operation is OperationName.ENTMAX:
-            if self.causal or self.value_dim or self.feature:
-                raise ValueError("--causal, --value-dim and --feature belong to attention, not to entmax.")
+            if self.causal or self.value_dim or self.feature or self.sparsity is not RegimeName.MIXED:
+                raise ValueError(
+                    "--causal, --value-dim, --feature and --sparsity belong to attention, not to entmax."
+                )
             return Problem(Operation.ENTMAX, alpha, dtype, self.seq_len, training=training)
         return Problem(
             Operation.ATTENTION,
@@ -109,7 +130,7 @@ class Choice:
         try:
             device = self.device()
             problem = self.problem(device)
-            return problem, lookup(problem, device).config, device
+            return problem, lookup(problem, device, self.regime).config, device
         except (ValueError, NotImplementedError) as error:
             typer.echo(f"splashgen {command}: {error}", err=True)
             raise typer.Exit(2) from None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from splashgen.gpu import Gpu
     from splashgen.plan import Plan
     from splashgen.problem import Problem
+    from splashgen.store import Regime
 
 __all__ = ["plan"]
 
@@ -68,7 +69,7 @@ def plan(
         }
         given = {name: value for name, value in named.items() if value is not None}
         problems = _problems(choice, given, seq_len, device) or named_preset(preset.value, device).problems
-        plans = _planned(problems, device, candidates, jobs)
+        plans = _planned(problems, device, candidates, jobs, choice.regime)
     except (ValueError, NotImplementedError) as error:
         typer.echo(f"splashgen plan: {error}", err=True)
         raise typer.Exit(2) from None
@@ -87,14 +88,16 @@ def _problems(
     choice: Choice, given: dict[str, Any], seq_len: list[int] | None, gpu: "Gpu"
 ) -> tuple["Problem", ...]:
     """What the options name, one problem a length; nothing where they name none."""
-    if not given and not seq_len and choice == Choice():
+    if not given and not seq_len and choice == Choice(sparsity=choice.sparsity):
         return ()
     causal = given.get("operation") is not OperationName.ENTMAX
     chosen = replace(choice, **{"causal": causal, **given})
     return tuple(replace(chosen, seq_len=length).problem(gpu) for length in seq_len or [choice.seq_len])
 
 
-def _planned(problems: tuple["Problem", ...], gpu: "Gpu", candidates: int, jobs: int | None) -> list["Plan"]:
+def _planned(
+    problems: tuple["Problem", ...], gpu: "Gpu", candidates: int, jobs: int | None, regime: "Regime"
+) -> list["Plan"]:
     import os
 
     from rich.console import Console
@@ -120,6 +123,7 @@ def _planned(problems: tuple["Problem", ...], gpu: "Gpu", candidates: int, jobs:
                     told=lambda config, done, most, task=task: progress.update(  # type: ignore[misc]
                         task, completed=done, total=most
                     ),
+                    regime=regime,
                 )
             )
             progress.update(task, completed=1, total=1)
@@ -138,10 +142,10 @@ def _print(plans: list["Plan"], gpu: "Gpu", path: Path, as_json: bool) -> None:
     for each in plans:
         counts = f"{len(each.ranked)} fit, {len(each.rejected)} do not"
         if not each.ranked:
-            typer.echo(f"{each.problem}: no candidate fits; {next(iter(each.rejected.values()), '')}")
+            typer.echo(f"{each.title}: no candidate fits; {next(iter(each.rejected.values()), '')}")
             continue
         best = each.choice
-        typer.echo(f"{each.problem}: predicted {best.predicted_ms:.2g} ms ({counts})\n    {best.config}")
+        typer.echo(f"{each.title}: predicted {best.predicted_ms:.2g} ms ({counts})\n    {best.config}")
     typer.echo(f"Compiled for {gpu.name}, never run on it. The cost model has {basis}.")
     typer.echo(f"Stored in {path}")
 
@@ -149,6 +153,7 @@ def _print(plans: list["Plan"], gpu: "Gpu", path: Path, as_json: bool) -> None:
 def _plain(plan: "Plan") -> dict[str, Any]:
     return {
         "problem": plan.problem.as_dict(),
+        "regime": plan.regime.value,
         "ranked": [{"config": one.config.as_dict(), "predicted_ms": one.predicted_ms} for one in plan.ranked],
         "rejected": [
             {"config": config.as_dict(), "reason": reason} for config, reason in plan.rejected.items()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splashgen.cli.options import Choice, problem_options
+from splashgen.cli.options import Choice, RegimeName, problem_options
 
 if TYPE_CHECKING:
     from splashgen.tune.recording import Row
@@ -44,6 +44,11 @@ def record(
     from splashgen.tune.target import choose_gpu
 
     try:
+        if choice.sparsity is not RegimeName.MIXED:
+            raise ValueError(
+                f"--sparsity is {choice.sparsity.value}, but a recording holds times of the mixture; "
+                "leave it out."
+            )
         device = choose_gpu(choice.gpu)
         problem = choice.problem(device).bucketed()
         family = family_for(problem, device)

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from splashgen.cli.options import OperationName, RegimeName
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from splashgen.gpu import Gpu
     from splashgen.problem import Problem
+    from splashgen.store import Regime
     from splashgen.tune import Limits
     from splashgen.tune.events import Notify
 
@@ -24,13 +27,6 @@ class PresetName(enum.StrEnum):
     QUICK = "quick"
     STANDARD = "standard"
     FULL = "full"
-
-
-class OperationName(enum.StrEnum):
-    """What can be tuned."""
-
-    ATTENTION = "attention"
-    ENTMAX = "entmax"
 
 
 def tune(
@@ -55,6 +51,13 @@ def tune(
         typer.Option(min=1, help="Sequence length; may be repeated. Tuned at the next power of two."),
     ] = None,
     inference: Annotated[bool, typer.Option("--inference", help="Forward only.")] = False,
+    sparsity: Annotated[
+        list[RegimeName] | None,
+        typer.Option(
+            help="The scores to tune attention for, as sparsity= in a call; may be repeated. "
+            "What the preset says if left out: mixed, for full all three."
+        ),
+    ] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Candidates for each problem, at most.")] = None,
     time: Annotated[float | None, typer.Option(min=0.1, help="Seconds of search for each problem.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Tune anew what an earlier run finished.")] = False,
@@ -92,6 +95,7 @@ def tune(
     Ctrl-C keeps what was found, and the same command goes on from there.
     """
     from splashgen.errors import SplashgenError
+    from splashgen.store import Regime
     from splashgen.tune import Limits, choose_gpu, work
     from splashgen.tune import tune as tune_problems
     from splashgen.tune.presets import preset as named_preset
@@ -105,12 +109,13 @@ def tune(
     try:
         chosen = named_preset(preset.value, device)
         named = (operation, head_dim, value_dim, dtype, alpha, causal, seq_len)
-        if worker and (again or inference or any(value is not None for value in (*named, trials, time))):
+        options = (*named, sparsity, trials, time)
+        if worker and (again or inference or any(value is not None for value in options)):
             raise ValueError(
                 "--worker takes problems and limits from the studies it joins; "
                 "leave out the options that name them."
             )
-        if replay and (worker or inference or any(value is not None for value in named)):
+        if replay and (worker or inference or any(value is not None for value in (*named, sparsity))):
             raise ValueError(
                 "--replay takes device and problem from its file; leave out the options that name them, "
                 "and --worker: the same command joins the study on the same --storage."
@@ -119,8 +124,9 @@ def tune(
             problems = _problems(
                 device, operation, head_dim, value_dim, dtype, alpha, causal, seq_len, inference
             )
+            regimes = _regimes(sparsity, operation) or (Regime.MIXED,)
         else:
-            problems = chosen.problems
+            problems, regimes = chosen.problems, _regimes(sparsity, operation) or chosen.regimes
     except ValueError as error:
         raise _failure(error, 2) from None
     try:
@@ -136,7 +142,14 @@ def tune(
                 report = work(storage, device, folder=output, notify=notify)
             else:
                 report = tune_problems(
-                    problems, device, limits, again=again, folder=output, storage=storage, notify=notify
+                    problems,
+                    device,
+                    limits,
+                    regimes=regimes,
+                    again=again,
+                    folder=output,
+                    storage=storage,
+                    notify=notify,
                 )
     except NotImplementedError as error:
         raise _failure(error, 2) from None
@@ -193,6 +206,15 @@ def _problems(
         )
         for length in lengths
     )
+
+
+def _regimes(sparsity: list[RegimeName] | None, operation: OperationName | None) -> tuple["Regime", ...]:
+    """What `--sparsity` names; nothing where it is left out."""
+    from splashgen.store import Regime
+
+    if operation is OperationName.ENTMAX and sparsity:
+        raise ValueError("--sparsity belongs to attention, not to entmax.")
+    return tuple(Regime(name.value) for name in sparsity or ())
 
 
 def _limits(limits: "Limits", trials: int | None, seconds: float | None) -> "Limits":

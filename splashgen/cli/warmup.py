@@ -49,7 +49,9 @@ def warmup(
             dataclasses.replace(choice, head_dim=dim, dtype=kind, seq_len=length).problem(device)
             for dim, kind, length in itertools.product(*axes)
         ]
-        done = warm(problems, device, processes, lambda warmed: None if as_json else _say(warmed))
+        done = warm(
+            problems, device, processes, lambda warmed: None if as_json else _say(warmed), choice.regime
+        )
     except (ValueError, NotImplementedError) as error:
         typer.echo(f"splashgen warmup: {error}", err=True)
         raise typer.Exit(2) from None

@@ -17,7 +17,7 @@ from splashgen.plan.constants import constants_for
 from splashgen.plan.model import predicted_ms, terms_of
 from splashgen.problem import Problem
 from splashgen.render import render
-from splashgen.store import Entry, Regime, Status, Timing
+from splashgen.store import Entry, Regime, Status, Timing, title
 
 __all__ = ["Plan", "Ranked", "plan_problem"]
 
@@ -50,6 +50,11 @@ class Plan:
     """Candidates that do not compile or do not fit, with the reason in a sentence."""
     regime: Regime = Regime.MIXED
     """Whose workloads the times are predicted for."""
+
+    @property
+    def title(self) -> str:
+        """The problem, and the regime if it is not the mixture."""
+        return title(self.problem, self.regime)
 
     @property
     def choice(self) -> Ranked:

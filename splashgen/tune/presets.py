@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from splashgen.alpha import AlphaClass
 from splashgen.gpu import Gpu
 from splashgen.problem import DType, Operation, Problem
+from splashgen.store.entry import Regime
 from splashgen.tune.limits import Limits
 
 __all__ = ["PRESETS", "Preset", "attention", "entmax", "preset"]
@@ -18,6 +19,8 @@ class Preset:
 
     problems: tuple[Problem, ...]
     limits: Limits
+    regimes: tuple[Regime, ...] = (Regime.MIXED,)
+    """The kinds of scores that each problem is tuned for, in this order."""
 
 
 def attention(
@@ -49,6 +52,9 @@ def entmax(
     """Row-wise entmax of rows with `seq_len` elements."""
     return Problem(Operation.ENTMAX, alpha, dtype, seq_len, training=training)
 
+
+_ALL = Regime.MIXED, Regime.DENSE, Regime.SPARSE
+"""The mixture first: it answers for the others until they have entries."""
 
 _GPU_STANDARD = tuple(
     attention(DType.BFLOAT16, head_dim, seq_len, causal=causal)
@@ -88,6 +94,7 @@ _GPU = {
             for seq_len in (1024, 8192, 65536)
         ),
         Limits(trials=200, seconds=240.0, stall=80),
+        _ALL,
     ),
 }
 
@@ -110,6 +117,7 @@ _CPU = {
             entmax(DType.FLOAT32, seq_len, alpha=alpha) for alpha in AlphaClass for seq_len in (1024, 8192)
         ),
         Limits(trials=150, seconds=240.0, stall=60),
+        _ALL,
     ),
 }
 
