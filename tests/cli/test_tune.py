@@ -111,29 +111,21 @@ def test_help_does_not_wait_for_torch() -> None:
 
 
 def test_a_real_run_stores_what_it_prints(folders: Path) -> None:
-    result = _run("--operation", "entmax", "--seq-len", "128", "--trials", "2", "--inference", "--quiet")
+    options = ("--operation", "entmax", "--preset", "quick", "--trials", "2", "--inference", "--quiet")
+    result = _run(*options, "--seq-len", "128")
     assert result.exit_code == 0, result.output
     assert str(folders / "config" / "cpu.yaml") in result.stdout.replace("\n", "")
     assert (folders / "config" / "cpu.yaml").exists()
-    again = _run("--operation", "entmax", "--seq-len", "100", "--trials", "2", "--inference", "--quiet")
+    again = _run(*options, "--seq-len", "100")
     assert again.exit_code == 0 and "128" in again.stdout
 
 
 def test_ctrl_c_keeps_what_was_found_and_exits_with_130(folders: Path) -> None:
     log = folders / "log"
     command = [sys.executable, "-c", "from splashgen.cli import main; main()", "tune", "--gpu", "cpu"]
-    options = [
-        "--operation",
-        "entmax",
-        "--seq-len",
-        "128",
-        "--inference",
-        "--trials",
-        "24",
-        "--log",
-        str(log),
-    ]
-    tuner = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
+    problem = ["--operation", "entmax", "--seq-len", "128", "--inference"]
+    limits = ["--preset", "quick", "--trials", "24", "--log", str(log)]
+    tuner = subprocess.Popen([*command, *problem, *limits], stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (log.exists() and "TrialEnded" in log.read_text()) and time.monotonic() < deadline:
         time.sleep(0.02)

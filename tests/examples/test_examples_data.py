@@ -1,9 +1,11 @@
 """Text is found installed, in a folder or in an archive, or a sentence says how to get it."""
 
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 
+from examples import data
 from examples.data import newsgroups, python_sources
 from examples.kit.tokens import PAD, START, Vocabulary
 
@@ -23,10 +25,16 @@ def test_missing_text_is_a_sentence(tmp_path):
         newsgroups("test", tmp_path)
 
 
-def test_sources_are_split_by_file_for_good():
-    train, validation = python_sources("train"), python_sources("validation")
+def test_sources_are_split_by_file_for_good(tmp_path, monkeypatch):
+    for number in range(400):
+        (tmp_path / f"module{number}.py").write_text(f"number = {number}\n")
+    for left_out in ("test", "site-packages"):
+        (tmp_path / left_out).mkdir()
+        (tmp_path / left_out / "other.py").write_text("left = out\n")
+    monkeypatch.setattr(data, "sysconfig", SimpleNamespace(get_paths=lambda: {"stdlib": str(tmp_path)}))
+    train, validation = (python_sources.__wrapped__(split) for split in ("train", "validation"))
     assert len(validation) > 20 and 5 < len(train) / len(validation) < 25
-    assert not set(validation) & {text for text in train if len(text) > 200}
+    assert sorted(train + validation) == sorted(f"number = {number}\n" for number in range(400))
 
 
 def test_a_vocabulary_makes_streams_and_padded_rows():
