@@ -71,7 +71,7 @@ def collect(storage: optuna.storages.BaseStorage | None, gpu: str | None = None)
         )
     now = datetime.datetime.now(datetime.UTC)
     return Contents(
-        histories=tuple(sorted(histories, key=lambda one: (one.gpu.slug, str(one.problem)))),
+        histories=tuple(sorted(histories, key=lambda one: (one.gpu.slug, one.title))),
         foreign=tuple(foreign),
         coverage=tuple(covered),
         tables=tuple(table for table in tables() if gpu in (None, table.slug)),

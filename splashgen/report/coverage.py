@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from splashgen.gpu import CPU, KNOWN_GPUS
 from splashgen.problem import Problem
-from splashgen.store import Freshness, freshness
+from splashgen.store import Freshness, Regime, freshness
 from splashgen.store.tables import tables
 from splashgen.tune.presets import PRESETS, preset
 
@@ -60,11 +60,16 @@ def coverage(gpu: str | None = None) -> list[Coverage]:
 
 
 def _states() -> dict[tuple[Problem, str], str]:
-    """The best state of every entry in any table, by problem and chip."""
+    """The best state of every entry of the mixture in any table, by problem and chip.
+
+    Entries of other regimes answer only those who ask for them.
+    """
     order = list(MEANINGS)
     best: dict[tuple[Problem, str], str] = {}
     for table in tables():
         for entry in table.file.entries if table.file else ():
+            if entry.regime is not Regime.MIXED:
+                continue
             assert table.file is not None
             changed = freshness(entry, table.file.provenance)[0] is Freshness.CHANGED
             state = "changed" if changed else entry.status.value

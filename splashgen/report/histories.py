@@ -15,7 +15,7 @@ from splashgen.config import Config
 from splashgen.families import family_named
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
-from splashgen.store import Entry
+from splashgen.store import Entry, Regime, title
 from splashgen.store.schema import EntryModel
 from splashgen.tune.outcome import Outcome
 from splashgen.tune.records import record_of
@@ -64,11 +64,13 @@ class _About:
     gpu: Gpu
     family: str
     versions: str
+    regime: Regime = Regime.MIXED
+    """Studies that began before there were regimes are of the mixture."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The search on one problem on one GPU."""
+    """The search on one problem in one regime on one GPU."""
 
     study: str
     """The study's name, by which `optuna-dashboard` shows it."""
@@ -89,6 +91,12 @@ class History:
     """Why the search ended; empty while it goes on."""
     unevaluated: int = 0
     """Candidates that a constraint ruled out or whose code was known."""
+    regime: Regime = Regime.MIXED
+
+    @property
+    def title(self) -> str:
+        """The problem, and the regime if it is not the mixture."""
+        return title(self.problem, self.regime)
 
     @property
     def correct(self) -> list[Candidate]:
@@ -117,7 +125,7 @@ class History:
 def read_histories(
     storage: optuna.storages.BaseStorage, gpu: str | None = None
 ) -> tuple[list[History], list[str]]:
-    """The newest study of each problem and GPU, and the names of studies that are none of this version's.
+    """The newest study of each problem, regime and GPU, and the names of studies of other versions.
 
     Parameters
     ----------
@@ -126,7 +134,7 @@ def read_histories(
     gpu : str, optional
         The slug of the only GPU that is wanted.
     """
-    newest: dict[tuple[str, Problem], History] = {}
+    newest: dict[tuple[str, Problem, Regime], History] = {}
     foreign = []
     for summary in optuna.get_all_study_summaries(storage):
         try:
@@ -135,7 +143,7 @@ def read_histories(
         except (ValidationError, ValueError, TypeError, KeyError):
             foreign.append(summary.study_name)
             continue
-        key = (about.gpu.slug, about.problem)
+        key = (about.gpu.slug, about.problem, about.regime)
         before = newest.get(key)
         if gpu in (None, about.gpu.slug) and (before is None or _date(before) <= _date(history)):
             newest[key] = history
@@ -169,4 +177,5 @@ def _history(storage: optuna.storages.BaseStorage, summary: Any, about: _About) 
         entry=EntryModel.model_validate(finished["entry"]).build() if "entry" in finished else None,
         reason=str(finished.get("reason", "")),
         unevaluated=len(trials) - len(paid),
+        regime=about.regime,
     )

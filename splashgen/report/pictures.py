@@ -48,14 +48,14 @@ def draw_pngs(contents: Contents, folder: Path) -> list[Path]:
 
 
 def _stem(history: History) -> str:
-    return re.sub(r"[^a-z0-9.]+", "-", f"{history.gpu.slug} {history.problem}".lower())
+    return re.sub(r"[^a-z0-9.]+", "-", f"{history.gpu.slug} {history.title}".lower())
 
 
 def _sheet(history: History) -> Any:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10.5, 6.6), layout="constrained")
-    figure.suptitle(f"{history.problem}, {history.gpu.name}", x=0.01, ha="left", fontsize=11)
+    figure.suptitle(f"{history.title}, {history.gpu.name}", x=0.01, ha="left", fontsize=11)
     for axes, draw in zip(figure.subplots(2, 2).flat, PANELS.values(), strict=True):
         draw(axes, history)
     return figure

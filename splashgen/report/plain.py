@@ -62,6 +62,7 @@ def _history(history: History) -> dict[str, Any]:
     return {
         "study": history.study,
         "problem": history.problem.as_dict(),
+        "regime": history.regime.value,
         "gpu": asdict(history.gpu),
         "versions": history.versions,
         "entry": plain_entry(history.entry) if history.entry else None,

@@ -13,7 +13,7 @@ from splashgen.plan.demands import schedule_of
 from splashgen.plan.planner import Plan, Ranked, plan_problem
 from splashgen.problem import DType
 from splashgen.render import render
-from splashgen.store import Rung, Status, load, lookup, save
+from splashgen.store import Regime, Rung, Status, load, lookup, save
 from splashgen.tune.presets import attention
 
 A100 = KNOWN_GPUS["a100"]
@@ -51,6 +51,21 @@ def test_the_first_choice_is_the_fastest_that_fits(attention_kernels) -> None:
     assert default in {one.config for one in plan.ranked}
     changed = {name for one in plan.ranked for name, value in one.config.items if value != default[name]}
     assert changed and changed <= set(schedule_of("attention_triton")), "accuracy is left alone"
+
+
+def test_a_plan_for_sparse_scores_is_faster_and_its_entry_says_so(attention_kernels) -> None:
+    plans = {
+        regime: plan_problem(PROBLEM, A100, Compiler(attention_kernels), 3, regime=regime)
+        for regime in Regime
+    }
+    assert {plan.entry.regime for plan in plans.values()} == set(Regime)
+    default = family_for(PROBLEM, A100).default(PROBLEM, A100)
+    dense, mixed, sparse = (
+        next(one.predicted_ms for one in plans[regime].ranked if one.config == default)
+        for regime in (Regime.DENSE, Regime.MIXED, Regime.SPARSE)
+    )
+    assert sparse < mixed < dense
+    assert mixed == pytest.approx((dense * sparse) ** 0.5), "the mixture is the geometric mean"
 
 
 def test_what_does_not_fit_or_compile_is_rejected_with_its_reason(attention_kernels) -> None:

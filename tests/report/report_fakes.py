@@ -10,6 +10,7 @@ from splashgen.alpha import AlphaClass
 from splashgen.families import family_for
 from splashgen.gpu import KNOWN_GPUS, Gpu
 from splashgen.problem import DType, Operation, Problem
+from splashgen.store import Regime
 from splashgen.tune.outcome import Outcome, Status
 
 H100 = KNOWN_GPUS["h100"]
@@ -40,6 +41,7 @@ def add(
     name: str = "h100 | entmax",
     gpu: Gpu = H100,
     problem: Problem = PROBLEM,
+    regime: Regime | None = None,
     finished: dict[str, Any] | None = None,
     free: tuple[int, ...] = (),
 ) -> None:
@@ -51,7 +53,7 @@ def add(
         "family": "entmax_triton",
         "versions": "triton 3.6",
     }
-    study.set_user_attr("about", about)
+    study.set_user_attr("about", about | ({"regime": regime.value} if regime else {}))
     choices = {
         key: optuna.distributions.CategoricalDistribution(
             list(dict.fromkeys({**DEFAULT, **changes}.get(key) for changes, _ in trials))

@@ -36,6 +36,15 @@ def test_transferred_and_changed_entries_are_told_from_measured_ones(user: Path)
     assert changed.counts("newchip")["changed"] == transferred.counts("newchip")["transferred"]
 
 
+def test_entries_of_another_regime_cover_nothing(user: Path) -> None:
+    text = (Path(shipped_folder("tuned_configs")) / "h100.yaml").read_text()
+    file = user / "newchip.yaml"
+    file.write_text(text.replace("  family:", "  regime: sparse\n  family:"))
+    assert not coverage("newchip")
+    file.write_text(text)
+    assert coverage("newchip"), "the mixture's entries do"
+
+
 def test_a_cpu_has_problems_of_its_own() -> None:
     (covered,) = coverage("cpu")
     assert covered.chips == ("cpu",)

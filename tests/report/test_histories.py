@@ -7,6 +7,7 @@ from report_fakes import DEFAULT, H100, PROBLEM, add, bad, good, storage
 
 from splashgen.gpu import KNOWN_GPUS
 from splashgen.report.histories import closeness, read_histories
+from splashgen.store import Regime
 from splashgen.tune.outcome import Status
 
 
@@ -37,6 +38,14 @@ def test_the_newest_study_of_a_problem_is_shown_and_one_chip_can_be_asked_for() 
     histories, _ = read_histories(made, "h100")
     assert [len(history.candidates) for history in histories] == [2, 1]
     assert len(read_histories(made)[0]) == 3
+
+
+def test_regimes_of_a_problem_are_shown_side_by_side() -> None:
+    made = storage(({}, good(3.0)))
+    add(made, ({}, good(2.0)), name="sparse", regime=Regime.SPARSE)
+    mixed, sparse = read_histories(made)[0]
+    assert (mixed.regime, mixed.title) == (Regime.MIXED, str(PROBLEM)), "an older study does not name it"
+    assert (sparse.regime, sparse.title) == (Regime.SPARSE, f"{PROBLEM}, sparse scores")
 
 
 @pytest.mark.parametrize("about", [None, {}, {"problem": {"operation": "cooking"}}, "text"])
