@@ -1,6 +1,7 @@
 """Dispatch: what a miss does, what it says, and that the table decides."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,18 @@ def test_fallback_warns_once_with_the_command() -> None:
         dispatch.kernel_for(PROBLEM, DEVICE)
         dispatch.kernel_for(PROBLEM, DEVICE)
     assert len(caught) == 1
+
+
+def test_a_planned_entry_is_used_and_announced_once() -> None:
+    planned = replace(tuned(), status=Status.PLANNED)
+    save(CPU, [planned])
+    longer = replace(PROBLEM, seq_len=101)  # the same bucket
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        kernels = [dispatch.kernel_for(problem, DEVICE) for problem in (PROBLEM, PROBLEM, longer)]
+    assert {kernel.config for kernel in kernels} == {planned.config}
+    (told,) = [str(one.message) for one in caught]
+    assert f"Using planned: {planned.problem}" in told and "splashgen tune --gpu cpu" in told
 
 
 def test_warning_points_at_the_caller() -> None:
