@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from splashgen.cli.bench_recorded import draw, print_check, print_table
+
 if TYPE_CHECKING:
     import torch
 
-    from splashgen.bench.collected import Collected
     from splashgen.bench.results import Results
 
 __all__ = ["bench"]
@@ -66,15 +67,15 @@ def bench(
 
     try:
         if check:
-            missed = _check(results, targets)
+            missed = print_check(results, targets)
         else:
             missed = False
             name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
             where = torch.device(name)
             if plot:
-                _plot(results)
+                draw(results)
             elif table:
-                _table(results, peer)
+                print_table(results, peer)
             elif entmax or solvers or first_call or overhead:
                 file = Results(output or _default_output(detect(where).slug))
                 kinds = {"entmax": entmax, "solvers": solvers, "first": first_call, "overhead": overhead}
@@ -155,47 +156,3 @@ def _others(
         named = chosen(peers or PEERS, skipped or [])
         measure_overhead(file, session, device, named, seq_lens, (head_dims or [64])[0], _say)
     _say(f"Results are in {file.path}.")
-
-
-def _check(folder: Path, targets: Path) -> bool:
-    """Print every cell of every target; whether one is missed."""
-    from splashgen.bench.check import check
-    from splashgen.bench.collected import Collected
-    from splashgen.bench.targets import load_targets
-
-    wanted = load_targets(targets)
-    lines = check(wanted, Collected.of_folder(folder, wanted.gpu))
-    for line in lines:
-        _say(str(line))
-    missed = sum(not line.met for line in lines)
-    unmeasured = sum(line.reason.startswith("not measured") for line in lines)
-    _say(f"{len(lines) - missed} of {len(lines)} met; of {missed} missed, {unmeasured} are not measured.")
-    return missed > 0
-
-
-def _plot(folder: Path) -> None:
-    from splashgen.bench.plots import draw_plots
-
-    for slug, collected in _collected(folder):
-        for path in draw_plots(collected, folder, slug):
-            _say(f"Drew {path}.")
-
-
-def _table(folder: Path, peers: list[str] | None) -> None:
-    from splashgen.bench.table import markdown
-
-    for slug, collected in _collected(folder):
-        _say(f"Measured on {slug}.\n")
-        _say("\n".join(markdown(collected, tuple(peers or ()))) + "\n")
-
-
-def _collected(folder: Path) -> list[tuple[str, "Collected"]]:
-    """Each chip that there are results of; the CPU only where nothing else was measured."""
-    from splashgen.bench.collected import Collected
-    from splashgen.bench.results import BenchError, Results
-
-    files = [Results(path) for path in sorted(folder.glob("*.json"))]
-    slugs = {session["gpu"] for file in files for session in file.data["sessions"]}
-    if not slugs:
-        raise BenchError(f"There are no results in {folder}; name another folder with --results.")
-    return [(slug, Collected(files, slug)) for slug in sorted(slugs - {"cpu"} or slugs)]

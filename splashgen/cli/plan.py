@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from splashgen.cli.options import Choice, OperationName, problem_options
-from splashgen.cli.tune import PresetName
+from splashgen.cli.tune_options import PresetName
 
 if TYPE_CHECKING:
     from splashgen.gpu import Gpu

@@ -1,32 +1,14 @@
 """`splashgen tune`: find the fastest configs for the device that is here, and store them."""
 
-import contextlib
-import enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from splashgen.cli.options import OperationName, RegimeName
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from splashgen.gpu import Gpu
-    from splashgen.problem import Problem
-    from splashgen.store import Regime
-    from splashgen.tune import Limits
-    from splashgen.tune.events import Notify
+from splashgen.cli.tune_options import PresetName, limits_asked_for, problems_asked_for, regimes_asked_for
 
 __all__ = ["tune"]
-
-
-class PresetName(enum.StrEnum):
-    """The presets of `splashgen.tune.presets`, named here so that --help imports nothing."""
-
-    QUICK = "quick"
-    STANDARD = "standard"
-    FULL = "full"
 
 
 def tune(
@@ -101,6 +83,7 @@ def tune(
     from splashgen.tune.presets import preset as named_preset
     from splashgen.tune.summary import print_summary
     from splashgen.tune.target import GpuNotHereError
+    from splashgen.tune.watching import watching
 
     try:
         device = choose_gpu(gpu)
@@ -121,17 +104,17 @@ def tune(
                 "and --worker: the same command joins the study on the same --storage."
             )
         if inference or any(value is not None for value in named):
-            problems = _problems(
+            problems = problems_asked_for(
                 device, operation, head_dim, value_dim, dtype, alpha, causal, seq_len, inference
             )
-            regimes = _regimes(sparsity, operation) or (Regime.MIXED,)
+            regimes = regimes_asked_for(sparsity, operation) or (Regime.MIXED,)
         else:
-            problems, regimes = chosen.problems, _regimes(sparsity, operation) or chosen.regimes
+            problems, regimes = chosen.problems, regimes_asked_for(sparsity, operation) or chosen.regimes
     except ValueError as error:
         raise _failure(error, 2) from None
     try:
-        limits = _limits(Limits() if replay else chosen.limits, trials, time)
-        with _watching(log, verbose, quiet) as notify:
+        limits = limits_asked_for(Limits() if replay else chosen.limits, trials, time)
+        with watching(log, verbose, quiet) as notify:
             if replay:
                 from splashgen.tune.replay import replay as tune_recorded
 
@@ -165,83 +148,3 @@ def tune(
 def _failure(error: Exception, code: int) -> typer.Exit:
     typer.echo(f"splashgen tune: {error}", err=True)
     return typer.Exit(code)
-
-
-def _problems(
-    gpu: "Gpu",
-    operation: OperationName | None,
-    head_dim: int | None,
-    value_dim: int | None,
-    dtype: str | None,
-    alpha: float | None,
-    causal: bool | None,
-    seq_len: list[int] | None,
-    inference: bool,
-) -> tuple["Problem", ...]:
-    """The problems that the options name, one a length."""
-    from splashgen.alpha import AlphaClass, check_alpha
-    from splashgen.problem import DType
-    from splashgen.tune.presets import attention, entmax
-
-    kinds = [kind.value for kind in DType]
-    if dtype is not None and dtype not in kinds:
-        raise ValueError(f"--dtype is {dtype!r}, but must be one of {', '.join(kinds)}.")
-    cpu = gpu.backend == "cpu"
-    kind = DType(dtype or ("float32" if cpu else "bfloat16"))
-    alpha_class = AlphaClass.of(check_alpha(1.5 if alpha is None else alpha))
-    lengths = seq_len or [1024 if cpu else 4096]
-    if operation is OperationName.ENTMAX:
-        if head_dim or value_dim or causal is not None:
-            raise ValueError("--head-dim, --value-dim and --causal belong to attention, not to entmax.")
-        return tuple(entmax(kind, length, alpha=alpha_class, training=not inference) for length in lengths)
-    return tuple(
-        attention(
-            kind,
-            head_dim or 64,
-            length,
-            alpha=alpha_class,
-            value_dim=value_dim,
-            causal=causal is not False,
-            training=not inference,
-        )
-        for length in lengths
-    )
-
-
-def _regimes(sparsity: list[RegimeName] | None, operation: OperationName | None) -> tuple["Regime", ...]:
-    """What `--sparsity` names; nothing where it is left out."""
-    from splashgen.store import Regime
-
-    if operation is OperationName.ENTMAX and sparsity:
-        raise ValueError("--sparsity belongs to attention, not to entmax.")
-    return tuple(Regime(name.value) for name in sparsity or ())
-
-
-def _limits(limits: "Limits", trials: int | None, seconds: float | None) -> "Limits":
-    """The preset's limits; what the user asked for is not cut short by the others."""
-    from dataclasses import replace
-
-    if trials is not None:
-        limits = replace(limits, trials=trials, seconds=None, total_seconds=None, stall=None)
-    if seconds is not None:
-        limits = replace(limits, seconds=seconds, total_seconds=None, trials=trials, stall=None)
-    return limits
-
-
-@contextlib.contextmanager
-def _watching(log: Path | None, verbose: bool, quiet: bool) -> "Iterator[Notify]":
-    """Whoever shows or writes down the tuner's events, while it runs."""
-    from rich.console import Console
-
-    from splashgen.tune.display import JsonLines, LiveView, PlainLines, all_of
-
-    console = Console(stderr=True)
-    watchers: list[Notify] = []
-    with contextlib.ExitStack() as stack:
-        if log is not None:
-            watchers.append(JsonLines(stack.enter_context(log.open("a", encoding="utf-8"))))
-        if console.is_terminal and not quiet:
-            watchers.append(stack.enter_context(LiveView(console, verbose)))
-        elif not quiet:
-            watchers.append(PlainLines(verbose=verbose))
-        yield all_of(watchers)

@@ -1,0 +1,55 @@
+"""What `splashgen bench` does with results that are recorded: no GPU is needed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from splashgen.bench.collected import Collected
+
+__all__ = ["draw", "print_check", "print_table"]
+
+
+def print_check(folder: Path, targets: Path) -> bool:
+    """Print every cell of every target; whether one is missed."""
+    from splashgen.bench.check import check
+    from splashgen.bench.collected import Collected
+    from splashgen.bench.targets import load_targets
+
+    wanted = load_targets(targets)
+    lines = check(wanted, Collected.of_folder(folder, wanted.gpu))
+    for line in lines:
+        print(line)
+    missed = sum(not line.met for line in lines)
+    unmeasured = sum(line.reason.startswith("not measured") for line in lines)
+    print(f"{len(lines) - missed} of {len(lines)} met; of {missed} missed, {unmeasured} are not measured.")
+    return missed > 0
+
+
+def draw(folder: Path) -> None:
+    """Draw what is recorded as PNGs in the same folder."""
+    from splashgen.bench.plots import draw_plots
+
+    for slug, collected in _collected(folder):
+        for path in draw_plots(collected, folder, slug):
+            print(f"Drew {path}.")
+
+
+def print_table(folder: Path, peers: list[str] | None) -> None:
+    """Print what is recorded as Markdown, one table a chip."""
+    from splashgen.bench.table import markdown
+
+    for slug, collected in _collected(folder):
+        print(f"Measured on {slug}.\n")
+        print("\n".join(markdown(collected, tuple(peers or ()))) + "\n")
+
+
+def _collected(folder: Path) -> list[tuple[str, "Collected"]]:
+    """Each chip that there are results of; the CPU only where nothing else was measured."""
+    from splashgen.bench.collected import Collected
+    from splashgen.bench.results import BenchError, Results
+
+    files = [Results(path) for path in sorted(folder.glob("*.json"))]
+    slugs = {session["gpu"] for file in files for session in file.data["sessions"]}
+    if not slugs:
+        raise BenchError(f"There are no results in {folder}; name another folder with --results.")
+    return [(slug, Collected(files, slug)) for slug in sorted(slugs - {"cpu"} or slugs)]
