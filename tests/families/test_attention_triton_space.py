@@ -1,5 +1,7 @@
 """Every parameter of the Triton attention's space that changes code: the result stays within its budget."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from attention_cases import NUMPY_IS_QUIET, SMALL, agree, draw, problem_of, triton_kernel
@@ -99,3 +101,10 @@ def test_what_does_not_fit_is_told(config: dict[str, int], reason: str) -> None:
     family, gpu, problem = family_named("attention_triton"), KNOWN_GPUS["h100"], problem_of()
     chosen = family.default(problem, gpu).replace(**config)
     assert reason in str(family.space.objection(problem, gpu, chosen))
+
+
+def test_the_page_of_choices_names_every_parameter() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "choices.md").read_text(encoding="utf-8")
+    there, _, _ = page.partition("## What cannot")
+    space = family_named("attention_triton").space
+    assert not [name for name in space.choices if f"`{name}`" not in there]

@@ -111,6 +111,30 @@ def test_regimes(entry, problem, user: Path) -> None:
     assert lookup(problem(), H100, Regime.DENSE).entry == entry()
 
 
+def test_of_equally_near_entries_the_regime_s_own_answers_even_a_shipped_one(
+    entry, problem, user: Path, shipped: Path
+) -> None:
+    sparse = entry(regime=Regime.SPARSE, config=other_config(problem()))
+    save(H100, [sparse], shipped)
+    save(H100, [entry()])
+    match = lookup(problem(), H100, Regime.SPARSE)
+    assert (match.source, match.entry) == (Source.SHIPPED, sparse)
+
+
+def test_rung_and_distance_count_for_more_than_the_regime(entry, problem, user: Path) -> None:
+    save(H100, [entry(), entry(problem(seq_len=1024), regime=Regime.SPARSE)])
+    assert lookup(problem(), H100, Regime.SPARSE).entry == entry()
+    assert lookup(problem(seq_len=512), H100, Regime.SPARSE).entry.regime is Regime.SPARSE
+
+
+def test_another_regime_never_answers_and_is_named_as_the_nearest_miss(entry, problem, user: Path) -> None:
+    dense = entry(regime=Regime.DENSE)
+    save(H100, [dense])
+    assert lookup(problem(), H100, Regime.SPARSE).rung is Rung.DEFAULT
+    assert lookup(problem(), H100).rung is Rung.DEFAULT
+    assert nearest_miss(problem(), H100, Regime.SPARSE) == (dense, {"regime": (Regime.DENSE, Regime.SPARSE)})
+
+
 def test_changed_code_is_not_used(entry, problem, user: Path) -> None:
     save(H100, [entry(code_hash="0" * 16)])
     match = lookup(problem(), H100)
