@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_ahead", "compiler_starting", "threads"]
 
-_MOST_THREADS = 8
 _PREFIX = "splashgen-compile"
 
 _begun: set[tuple[Kernel, "torch.device"]] = set()
@@ -31,7 +30,9 @@ Launch = tuple[Any, tuple[Any, ...], dict[str, Any]]
 
 
 def threads() -> int:
-    """How many kernels compile at a time: `SPLASHGEN_COMPILE_THREADS`, else one a core, at most 8; 1 is off.
+    """How many kernels compile at a time: `SPLASHGEN_COMPILE_THREADS`; 1, which is off, if it is not set.
+
+    It stays off by itself until it has run on a GPU.
 
     Raises
     ------
@@ -40,8 +41,7 @@ def threads() -> int:
     """
     chosen = os.environ.get("SPLASHGEN_COMPILE_THREADS")
     if not chosen:
-        here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return min(here, _MOST_THREADS)
+        return 1
     if not chosen.isdecimal() or int(chosen) < 1:
         raise ValueError(
             f"SPLASHGEN_COMPILE_THREADS is {chosen!r}, but must be a whole number from 1 on; 1 turns it off."
@@ -109,8 +109,8 @@ def compile_ahead(kernel: Kernel, arguments: tuple[Any, ...], features: dict[str
 
     if triton.knobs.runtime.interpret:
         return
-    # What fails here, for want of address space for instance, must not fail a call that can do without.
-    with contextlib.suppress(RuntimeError):
+    # What fails here, for want of address space or in another release of Triton, must not fail a call.
+    with contextlib.suppress(Exception):
         # Triton's mode is a context variable: in a context of our own, a caller's stays what it was.
         contextvars.Context().run(_compile, _launches(kernel, arguments, features), count)
 
