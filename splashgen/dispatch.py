@@ -11,7 +11,7 @@ from splashgen.errors import NoTunedConfigError
 from splashgen.gpu import Gpu, detect
 from splashgen.kernel import Kernel, build
 from splashgen.problem import Operation, Problem
-from splashgen.store import Match, Regime, Rung, lookup
+from splashgen.store import Match, Regime, Rung, lookup, title
 from splashgen.store.key import tuning_key
 from splashgen.store.tables import digest
 
@@ -47,7 +47,7 @@ def kernel_for(problem: Problem, device: "torch.device", regime: Regime = Regime
         with compiler_starting(gpu.backend):
             match = lookup(problem, gpu, regime)
             if is_fallback(match):
-                _report(match, problem, gpu)
+                _report(match, problem, gpu, regime)
             kernel = _kernels[key] = build(problem, match.config)
     return kernel
 
@@ -97,9 +97,10 @@ def fallback_mode() -> str:
     return mode
 
 
-def _report(match: Match, problem: Problem, gpu: Gpu) -> None:
+def _report(match: Match, problem: Problem, gpu: Gpu, regime: Regime) -> None:
     mode = fallback_mode()
-    advice = f"No config is tuned for «{problem}» on {gpu.name}; tune it with: {tune_command(problem, gpu)}"
+    command = tune_command(problem, gpu, regime)
+    advice = f"No config is tuned for «{title(problem, regime)}» on {gpu.name}; tune it with: {command}"
     if mode == "strict":
         raise NoTunedConfigError(f"{advice} (SPLASHGEN_FALLBACK=strict allows no fallback.)")
     with _lock:

@@ -15,7 +15,7 @@ from splashgen.families import family_for
 from splashgen.gpu import CPU, KNOWN_GPUS
 from splashgen.problem import DType, Operation, Problem
 from splashgen.render import render
-from splashgen.store import Entry, Status, Timing, save
+from splashgen.store import Entry, Regime, Status, Timing, save
 
 DEVICE = torch.device("cpu")
 PROBLEM = Problem(Operation.ATTENTION, AlphaClass.THREE_HALVES, DType.FLOAT32, 100, 16, 16, causal=True)
@@ -55,6 +55,23 @@ def test_fallback_warns_once_with_the_command() -> None:
         dispatch.kernel_for(PROBLEM, DEVICE)
         dispatch.kernel_for(PROBLEM, DEVICE)
     assert len(caught) == 1
+
+
+def test_a_regime_has_its_kernel_and_the_mixture_answers_for_it_in_silence() -> None:
+    mixed = tuned()
+    with pytest.warns(UserWarning, match="causal training, sparse scores.*--sparsity sparse"):
+        dispatch.kernel_for(PROBLEM, DEVICE, Regime.SPARSE)
+    save(CPU, [mixed])
+    dispatch.clear()
+    default = family_for(PROBLEM, CPU).default(PROBLEM, CPU)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert dispatch.kernel_for(PROBLEM, DEVICE, Regime.SPARSE).config == mixed.config
+        code = render(PROBLEM, default).hash
+        save(CPU, [replace(mixed, config=default, code_hash=code, regime=Regime.SPARSE)])
+        dispatch.clear()
+        assert dispatch.kernel_for(PROBLEM, DEVICE, Regime.SPARSE).config == default
+        assert dispatch.kernel_for(PROBLEM, DEVICE).config == mixed.config
 
 
 def test_a_planned_entry_is_used_and_announced_once() -> None:

@@ -10,9 +10,9 @@ from splashgen.families import family_for
 from splashgen.gpu import CPU
 from splashgen.problem import DType, Operation, Problem
 from splashgen.render import render
-from splashgen.store import Entry, Rung, load, lookup, save
+from splashgen.store import Entry, Regime, Rung, load, lookup, save
 from splashgen.store.entry import Status, Timing
-from splashgen.tune.bench import Tools
+from splashgen.tune.bench import Bench, Tools
 from splashgen.tune.device import GpuBusyError
 from splashgen.tune.evaluate import Trial
 from splashgen.tune.journal import state_folder
@@ -49,6 +49,23 @@ def test_what_passes_is_stored_with_its_new_hash_and_time(stale: Entry, tmp_path
     assert 0 < kept.time_ms.median < 1e4
     assert kept.error["out"] <= kept.error["out_budget"]
     assert kept.tuned_at > "2020-01-01"
+
+
+def test_an_entry_is_timed_and_kept_in_its_regime(stale: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    timed = []
+
+    class Quick(Bench):
+        def finalist(self, trial: Trial) -> Outcome:
+            return Outcome(Ended.OK)
+
+        def trial(self, trial: Trial) -> Outcome:
+            timed.append(trial.regime)
+            return Outcome(Ended.OK, samples=(1.0,))
+
+    monkeypatch.setattr("splashgen.verify.Bench", Quick)
+    sparse = replace(stale, regime=Regime.SPARSE)
+    assert [result.entry.regime for result in verify([stale, sparse], CPU)] == [Regime.MIXED, Regime.SPARSE]
+    assert timed == [Regime.MIXED, Regime.SPARSE]
 
 
 def test_what_fails_is_reported_and_left_as_it_was(stale: Entry, tmp_path: Path) -> None:
