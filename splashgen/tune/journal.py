@@ -19,9 +19,9 @@ from splashgen.tune.mutex import MutexLost
 from splashgen.tune.outcome import Outcome
 from splashgen.tune.records import CLAIM, DROPPED, ENDED, Record, Ticket, ending, facts_of, record_of
 from splashgen.tune.recovery import Recovery
-from splashgen.tune.sampler import sampler
+from splashgen.tune.sampler import distributions, sampler
 from splashgen.tune.storage import Storage, open_storage, state_folder
-from splashgen.tune.studies import ABOUT, FINISHED, describe, study_named
+from splashgen.tune.studies import FINISHED, opened, study_named
 from splashgen.tune.watch import News, Watch
 
 __all__ = ["Journal", "News", "Record", "Ticket", "open_storage", "state_folder"]
@@ -66,17 +66,9 @@ class Journal:
     ) -> None:
         self.regime = regime
         self._storage, self._space, self._worker = storage, space, worker
-        self._distributions: dict[str, optuna.distributions.BaseDistribution] = {
-            name: optuna.distributions.CategoricalDistribution(list(values))
-            for name, values in space.choices.items()
-        }
+        self._distributions = distributions(space)
         self.name = study_named(storage, problem, gpu, space, again, regime)
-        self._study = optuna.create_study(
-            storage=storage.optuna, study_name=self.name, direction="minimize", load_if_exists=True
-        )
-        if limits is not None or ABOUT not in self._study.user_attrs:
-            about = describe(problem, gpu, space, limits or Limits(), regime)
-            self._study.set_user_attr(ABOUT, about)
+        self._study = opened(storage, self.name, problem, gpu, space, limits, regime)
         self._study.sampler = sampler(zlib.crc32((self.name + worker).encode()) + len(self._trials()))
         self._turn = storage.mutex(f"{self.name} | turn")
         self._running: dict[int, optuna.Trial] = {}

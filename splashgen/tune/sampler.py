@@ -3,9 +3,12 @@
 import warnings
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial
 
-__all__ = ["sampler"]
+from splashgen.space import Space
+
+__all__ = ["distributions", "sampler"]
 
 
 def sampler(seed: int) -> optuna.samplers.BaseSampler:
@@ -17,6 +20,11 @@ def sampler(seed: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.TPESampler(
             multivariate=True, constant_liar=True, constraints_func=_violation, seed=seed % 2**32
         )
+
+
+def distributions(space: Space) -> dict[str, BaseDistribution]:
+    """The space's parameters as Optuna knows them."""
+    return {name: CategoricalDistribution(list(values)) for name, values in space.choices.items()}
 
 
 def _violation(trial: FrozenTrial) -> tuple[float]:

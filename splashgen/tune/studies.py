@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import optuna
+
 from splashgen.errors import SplashgenError
 from splashgen.families import family_for
 from splashgen.gpu import Gpu
@@ -15,7 +17,16 @@ from splashgen.tune.limits import Limits
 from splashgen.tune.storage import Storage
 from splashgen.tune.versions import versions
 
-__all__ = ["ABOUT", "FINISHED", "NoOpenStudyError", "OpenStudy", "describe", "open_studies", "study_named"]
+__all__ = [
+    "ABOUT",
+    "FINISHED",
+    "NoOpenStudyError",
+    "OpenStudy",
+    "describe",
+    "open_studies",
+    "opened",
+    "study_named",
+]
 
 ABOUT, FINISHED = "about", "finished"
 """The attributes of a study: what it is about, and how it ended."""
@@ -49,6 +60,24 @@ def study_named(
     while (following := f"{base} | {number + 1}") in known:
         number, name = number + 1, following
     return following if again and FINISHED in known.get(name, {}) else name
+
+
+def opened(
+    storage: Storage,
+    name: str,
+    problem: Problem,
+    gpu: Gpu,
+    space: Space,
+    limits: Limits | None,
+    regime: Regime,
+) -> optuna.Study:
+    """The study of this name, begun if there is none; limits, if given, are those of workers that join."""
+    study = optuna.create_study(
+        storage=storage.optuna, study_name=name, direction="minimize", load_if_exists=True
+    )
+    if limits is not None or ABOUT not in study.user_attrs:
+        study.set_user_attr(ABOUT, describe(problem, gpu, space, limits or Limits(), regime))
+    return study
 
 
 def describe(problem: Problem, gpu: Gpu, space: Space, limits: Limits, regime: Regime) -> dict[str, Any]:
