@@ -1,6 +1,6 @@
 """Replays recorded spaces and prints what the tuner's search reaches with a tenth of their points.
 
-python benchmarks/search.py benchmarks/recordings/*.jsonl --output benchmarks/results/search.json
+python benchmarks/search.py benchmarks/recordings/*.jsonl --output benchmarks/results/search/search.json
 """
 
 import argparse
