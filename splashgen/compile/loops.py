@@ -2,10 +2,11 @@
 
 import functools
 import re
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from splashgen.compile.binary import cubin_path, cuobjdump
 
 __all__ = ["Loop", "instructions_and_loops"]
 
@@ -42,19 +43,14 @@ def instructions_and_loops(kernel: Any) -> tuple[int, tuple[Loop, ...]]:
     kernel : triton.compiler.CompiledKernel
         Compiled for CUDA or HIP; it need not be loaded.
     """
-    if "cubin" in kernel.asm:
-        path = next(path for name, path in kernel.metadata_group.items() if name.endswith(".cubin"))
-        return _of_cubin(str(path))
-    return _of_amdgcn(kernel.asm["amdgcn"])
+    path = cubin_path(kernel)
+    return _of_amdgcn(kernel.asm["amdgcn"]) if path is None else _of_cubin(path)
 
 
 # Candidates share most of their kernels, and Triton names files by content.
 @functools.lru_cache(maxsize=1024)
 def _of_cubin(path: str) -> tuple[int, tuple[Loop, ...]]:
-    from triton import knobs
-
-    command = [knobs.nvidia.cuobjdump.path, "-sass", path]
-    return _of_sass(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return _of_sass(cuobjdump("-sass", path))
 
 
 def _of_sass(text: str) -> tuple[int, tuple[Loop, ...]]:

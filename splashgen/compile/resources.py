@@ -1,9 +1,9 @@
 """Registers and spills of a compiled kernel, read from its binary."""
 
 import re
-import subprocess
 from typing import Any
 
+from splashgen.compile.binary import cubin_path, cuobjdump
 from splashgen.errors import KernelError
 
 __all__ = ["registers_and_spills"]
@@ -17,17 +17,12 @@ def registers_and_spills(kernel: Any) -> tuple[int, int]:
     kernel : triton.compiler.CompiledKernel
         Compiled for CUDA or HIP; it need not be loaded.
     """
-    if "cubin" in kernel.asm:
-        path = next(path for name, path in kernel.metadata_group.items() if name.endswith(".cubin"))
-        return _from_cubin(str(path), kernel.name)
-    return _from_amdgcn(kernel.asm["amdgcn"])
+    path = cubin_path(kernel)
+    return _from_amdgcn(kernel.asm["amdgcn"]) if path is None else _from_cubin(path, kernel.name)
 
 
 def _from_cubin(path: str, name: str) -> tuple[int, int]:
-    from triton import knobs
-
-    command = [knobs.nvidia.cuobjdump.path, "--dump-resource-usage", path]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    text = cuobjdump("--dump-resource-usage", path)
     # cuobjdump prints «Function NAME:\n  REG:40 STACK:0 SHARED:0 LOCAL:0 ...»; the stack holds the spills.
     found = re.search(rf"Function {re.escape(name)}:\s*REG:(\d+) STACK:(\d+) SHARED:\d+ LOCAL:(\d+)", text)
     if found is None:

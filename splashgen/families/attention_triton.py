@@ -31,7 +31,6 @@ def _narrow(problem: Problem, gpu: Gpu) -> Mapping[str, tuple[Value, ...]]:
     narrowed: dict[str, tuple[Value, ...]] = {
         "precision": ("tf32x3", "ieee") if single and cuda else ("ieee",),
         "tolerance": (0.02, 1e-3, 1e-5) if exact else (0.3, 0.15, 0.05, 0.02),
-        "max_passes": (40,),
     }
     if not cuda:
         narrowed |= {"output_registers": (0,), "dkdv_registers": (0,), "bound_registers": (0,)}
@@ -63,7 +62,7 @@ SPACE = Space(
         # The solution of τ: accuracy parameters, which the gate watches.
         "solver": ("newton", "halley", "bisection"),
         "tolerance": (0.3, 0.15, 0.05, 0.02, 1e-3, 1e-5),
-        "max_passes": (8, 40),
+        "max_passes": (40,),
         "precision": ("ieee", "tf32x3"),
         # The kernels over the lists; 0 registers is no cap.
         "output_stages": (1, 2, 3),

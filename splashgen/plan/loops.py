@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from splashgen.compile import CompiledKernel
 from splashgen.compile.loops import Loop
 
-__all__ = ["Kind", "cost", "heavy", "light", "straight", "tiles_cost"]
+__all__ = ["Array", "Kind", "cost", "heavy", "light", "straight", "tiles_cost"]
 
 Array = NDArray[np.float64]
 

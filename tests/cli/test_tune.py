@@ -9,19 +9,12 @@ from typer.testing import CliRunner
 
 from splashgen.alpha import AlphaClass
 from splashgen.cli import app
-from splashgen.gpu import CPU, KNOWN_GPUS
+from splashgen.gpu import KNOWN_GPUS
 from splashgen.problem import DType, Operation, Problem
 from splashgen.tune import Limits, Report
 from splashgen.tune.target import GpuNotHereError, choose_gpu
 
-
-@pytest.fixture(autouse=True)
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A CPU machine whose folders are empty."""
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"SPLASHGEN_{name}_DIR", str(tmp_path / name.lower()))
-    monkeypatch.setattr("splashgen.tune.target.detect", lambda device=None: CPU)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folders")
 
 
 @pytest.fixture

@@ -1,22 +1,12 @@
 """`splashgen tune --storage` and `--worker`: what is passed on, and what is refused in a sentence."""
 
-from pathlib import Path
-
 import pytest
 from typer.testing import CliRunner
 
 from splashgen.cli import app
-from splashgen.gpu import CPU
 from splashgen.tune import Report
 
-
-@pytest.fixture(autouse=True)
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A CPU machine whose folders are empty."""
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"SPLASHGEN_{name}_DIR", str(tmp_path / name.lower()))
-    monkeypatch.setattr("splashgen.tune.target.detect", lambda device=None: CPU)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folders")
 
 
 def _run(*arguments: str):

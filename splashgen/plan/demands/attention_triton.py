@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 import numpy as np
 
@@ -9,8 +10,8 @@ from splashgen.compile import CompiledKernel
 from splashgen.compile.loops import Loop
 from splashgen.config import Config
 from splashgen.plan.demands import Demand
+from splashgen.plan.loops import Array, heavy, light, straight, tiles_cost
 from splashgen.plan.loops import cost as turn_cost
-from splashgen.plan.loops import heavy, light, straight, tiles_cost
 from splashgen.plan.sample import support
 from splashgen.problem import DType, Problem
 
@@ -101,8 +102,7 @@ class _Attention:
             kernel,
             blocks=strips,
             flops=blocks * bound_m * bound_n * 2.0 * self.problem.head_dim,
-            instructions=float(cost[0]) * kernel.num_warps,
-            transfers=float(cost[1]) * kernel.num_warps,
+            **_issued(kernel, cost),
             turns=blocks + chunks + strips * (2.0 + config.number("bound_steps")),
             stages=int(config.number("bound_stages")),
             bytes=self._inputs(self.problem.head_dim, 2) + self.listed,
@@ -121,8 +121,7 @@ class _Attention:
             kernel,
             blocks=blocks,
             flops=self.listed * self.block_m * self.block_n * 2.0 * dims,
-            instructions=float(cost[0]) * kernel.num_warps,
-            transfers=float(cost[1]) * kernel.num_warps,
+            **_issued(kernel, cost),
             turns=(self.listed + blocks) * (passes + 1.0),
             stages=int(self.config.number("output_stages")),
             bytes=self._inputs(problem.head_dim, 2) + self._inputs(problem.value_dim, 1 + outputs),
@@ -137,8 +136,7 @@ class _Attention:
             kernel,
             blocks=blocks,
             flops=self.listed * self.block_m * self.block_n * 2.0 * dims,
-            instructions=float(cost[0]) * kernel.num_warps,
-            transfers=float(cost[1]) * kernel.num_warps,
+            **_issued(kernel, cost),
             turns=self.listed + 2.0 * blocks,
             stages=int(self.config.number(stages)),
             bytes=self._inputs(self.problem.head_dim, 3) + self._inputs(self.problem.value_dim, 2),
@@ -179,3 +177,16 @@ class _Attention:
     def _inputs(self, dim: int, tensors: int) -> float:
         """Bytes of so many tensors of all rows."""
         return float(self.heads * self.n * dim * self.width * tensors)
+
+
+class _Issued(TypedDict):
+    instructions: float
+    transfers: float
+
+
+def _issued(kernel: CompiledKernel, cost: Array) -> _Issued:
+    """Of a warp's instructions and transfers, those of all warps, as `Demand` takes them."""
+    return {
+        "instructions": float(cost[0]) * kernel.num_warps,
+        "transfers": float(cost[1]) * kernel.num_warps,
+    }
