@@ -86,7 +86,8 @@ def semantics(draw: st.DrawFn, dtypes: Sequence[str]) -> Semantics:
 
 @st.composite
 def calls(draw: st.DrawFn, of: st.SearchStrategy[Semantics], longest: int, device: torch.device) -> Call:
-    """Lengths from 1 to `longest`, few heads and batches, any strides, scores of any size up to about 50."""
+    """Lengths from 1 to `longest`, few heads and batches, any strides, scores of any size up to about 50
+    (with an ALiBi bias up to the length more)."""
     meaning = draw(of)
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
     lengths = st.integers(1, longest)

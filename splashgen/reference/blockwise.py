@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from splashgen.reference.layout import checked, default_scale, per_head, sequences, without_unread
-from splashgen.reference.rounding import known_sums, rounding
+from splashgen.reference.rounding import biased_sums, known_sums, rounding
 from splashgen.reference.rows import Alpha, solve
 from splashgen.reference.visibility import Visibility
 
@@ -68,7 +68,7 @@ def attention_gradients(
         rows = max(1, _SCORES.get(q.device.type, _SCORES["cpu"]) // max(batch * heads * n_k, 1))
     q, k, v, reads = without_unread(q, k, v, visibility, rows)
     scale = default_scale(scale, q)
-    round_once, summed = rounding(rounded_to), known_sums(rounded_to)
+    round_once, summed, biased = rounding(rounded_to), known_sums(rounded_to), biased_sums(rounded_to)
     values = per_head(alpha, heads)
 
     def fold(block: torch.Tensor) -> torch.Tensor:
@@ -90,7 +90,9 @@ def attention_gradients(
             return block.reshape(batch, heads, height, block.shape[-1])
 
         scores = summed(scale * unfold(fold(q[:, :, block]) @ k.mT))
-        solved = solve(torch.where(visible, scores if bias is None else scores + bias, -torch.inf), values)
+        if bias is not None:
+            scores = biased(scores + bias)
+        solved = solve(torch.where(visible, scores, -torch.inf), values)
         # The masks keep a NaN row's NaN out of keys that it does not see.
         probabilities = round_once(torch.where(visible, solved.probabilities, 0.0))
         out[:, :, block] = unfold(fold(probabilities) @ v)
