@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["compile_ahead", "compiler_starting", "threads"]
 
 _PREFIX = "splashgen-compile"
+_KERNELS = 6
+"""That the attention of a training call launches."""
 
 _begun: set[tuple[Kernel, "torch.device"]] = set()
 _compiler_started = False
@@ -30,9 +32,9 @@ Launch = tuple[Any, tuple[Any, ...], dict[str, Any]]
 
 
 def threads() -> int:
-    """How many kernels compile at a time: `SPLASHGEN_COMPILE_THREADS`; 1, which is off, if it is not set.
+    """How many kernels compile at a time: `SPLASHGEN_COMPILE_THREADS`, where 1 turns it off.
 
-    It stays off by itself until it has run on a GPU.
+    If it is not set, as many as this process has cores, up to the kernels of a training call.
 
     Raises
     ------
@@ -41,12 +43,18 @@ def threads() -> int:
     """
     chosen = os.environ.get("SPLASHGEN_COMPILE_THREADS")
     if not chosen:
-        return 1
+        return min(_KERNELS, _cores())
     if not chosen.isdecimal() or int(chosen) < 1:
         raise ValueError(
             f"SPLASHGEN_COMPILE_THREADS is {chosen!r}, but must be a whole number from 1 on; 1 turns it off."
         )
     return int(chosen)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextlib.contextmanager

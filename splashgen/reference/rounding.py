@@ -36,9 +36,7 @@ def biased_sums(dtype: torch.dtype | None) -> Callable[[torch.Tensor], torch.Ten
     return _kept(dtype, _BIASED_BITS, _BIASED_BITS_OF_FLOAT64)
 
 
-def _kept(
-    dtype: torch.dtype | None, bits: int, bits_of_float64: int
-) -> Callable[[torch.Tensor], torch.Tensor]:
+def _kept(dtype: torch.dtype | None, bits: int, of_float64: int) -> Callable[[torch.Tensor], torch.Tensor]:
     if dtype is None:
         return lambda total: total
     spread = 2.0 ** (53 - (of_float64 if dtype == torch.float64 else bits)) + 1.0
