@@ -10,7 +10,8 @@ from splashgen.compile import CompilePool
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.store import Entry, save
-from splashgen.store.schema import EntryModel, plain_entry
+from splashgen.store.plain import plain_entry
+from splashgen.store.schema import EntryModel
 from splashgen.tune.limits import Limits
 from splashgen.tune.measure.bench import Bench
 from splashgen.tune.processes import interrupt

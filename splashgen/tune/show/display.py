@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from splashgen.store.schema import plain_entry
+from splashgen.store.plain import plain_entry
 from splashgen.tune.show.events import (
     Event,
     Notify,

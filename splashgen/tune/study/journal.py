@@ -22,12 +22,10 @@ from splashgen.tune.study.records import CLAIM, DROPPED, ENDED, Record, Ticket, 
 from splashgen.tune.study.recovery import Recovery
 from splashgen.tune.study.sampler import distributions, sampler
 from splashgen.tune.study.studies import FINISHED, opened, study_named
+from splashgen.tune.study.turns import Turns
 from splashgen.tune.study.watch import News, Watch
 
 __all__ = ["Journal"]
-
-_CLOSING_SECONDS = 3600.0
-"""After which whoever looks for the winner is taken for dead, should its connection outlive it."""
 
 
 class Journal:
@@ -70,12 +68,12 @@ class Journal:
         self.name = study_named(storage, problem, gpu, space, again, regime)
         self._study = opened(storage, self.name, problem, gpu, space, limits, regime)
         self._study.sampler = sampler(zlib.crc32((self.name + worker).encode()) + len(self._trials()))
-        self._turn = storage.mutex(f"{self.name} | turn")
+        self._turns = Turns(storage, self.name)
         self._running: dict[int, optuna.Trial] = {}
         self._queued = 0
         self._watch = Watch(space.family)
         self._recovery = Recovery(self._study, storage, worker)
-        with contextlib.suppress(MutexLost), self._held():
+        with contextlib.suppress(MutexLost), self._turns.held():
             self._recovered()
 
     @property
@@ -85,7 +83,7 @@ class Journal:
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Close the study: the problem is done. The first word is the last."""
-        with contextlib.suppress(MutexLost), self._held():
+        with contextlib.suppress(MutexLost), self._turns.held():
             if self.finished is None:
                 self._study.set_user_attr(FINISHED, dict(result))
 
@@ -102,17 +100,12 @@ class Journal:
         MutexLost
             On leaving, if somebody else may have had a turn meanwhile: drop the ticket of this turn.
         """
-        with self._held():
+        with self._turns.held():
             yield self._watch.news(self._recovered())
 
-    @contextlib.contextmanager
-    def closing(self) -> Iterator[bool]:
+    def closing(self) -> contextlib.AbstractContextManager[bool]:
         """Hold the right to find the winner; the value is False if another worker has it."""
-        lock = self._storage.mutex(f"{self.name} | shoot-out")
-        with contextlib.suppress(MutexLost), contextlib.ExitStack() as stack:
-            yield self._storage.patience(
-                lambda: stack.enter_context(lock(wait=False, seconds=_CLOSING_SECONDS))
-            )
+        return self._turns.closing()
 
     @property
     def others_busy(self) -> bool:
@@ -192,12 +185,6 @@ class Journal:
     def _trials(self) -> list[FrozenTrial]:
         trials: list[FrozenTrial] = self._study.get_trials(deepcopy=False)
         return trials
-
-    @contextlib.contextmanager
-    def _held(self) -> Iterator[None]:
-        with contextlib.ExitStack() as stack:
-            self._storage.patience(lambda: stack.enter_context(self._turn()))
-            yield
 
     def _recovered(self) -> Sequence[FrozenTrial]:
         trials = self._recovery.run(self._running)
