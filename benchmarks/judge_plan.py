@@ -25,7 +25,7 @@ from splashgen.plan.judge import Judgement, judge_held_out, judge_other_chip
 from splashgen.plan.recorded import Recorded, recorded
 from splashgen.problem import Problem
 from splashgen.store import Provenance
-from splashgen.tune.recording_file import read
+from splashgen.tune.recordings.files import read
 
 _HEADER = (
     "| chip | problem | candidates | best, ms | first choice, ms | speed | default's | Spearman | Kendall |"

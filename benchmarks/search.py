@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from splashgen.bench.search import markdown, study
-from splashgen.tune.recording_file import read
+from splashgen.tune.recordings.files import read
 
 
 def main() -> None:

@@ -11,10 +11,10 @@ from splashgen.store import Entry, save
 from splashgen.store.entry import GpuFacts, Status, Timing
 from splashgen.store.files import load, user_folder
 from splashgen.store.tables import tables
-from splashgen.tune.bench import Bench, Tools
 from splashgen.tune.device import exclusive
-from splashgen.tune.evaluate import Trial
-from splashgen.tune.outcome import Outcome
+from splashgen.tune.measure.bench import Bench, Tools
+from splashgen.tune.measure.evaluate import Trial
+from splashgen.tune.measure.outcome import Outcome
 
 __all__ = ["Verified", "stored_entries", "verify"]
 

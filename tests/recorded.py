@@ -9,9 +9,9 @@ from splashgen.gpu import CPU
 from splashgen.problem import DType, Operation, Problem
 from splashgen.render import render
 from splashgen.store import current
-from splashgen.tune.outcome import Outcome, Status
-from splashgen.tune.recording import Head, Row
-from splashgen.tune.recording_file import append, begin
+from splashgen.tune.measure.outcome import Outcome, Status
+from splashgen.tune.recordings.files import append, begin
+from splashgen.tune.recordings.recording import Head, Row
 
 PROBLEM = Problem(Operation.ENTMAX, AlphaClass.TWO, DType.FLOAT32, seq_len=64, training=False)
 FAMILY = family_for(PROBLEM, CPU)

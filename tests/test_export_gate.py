@@ -20,7 +20,7 @@ from splashgen.export import export
 from splashgen.gpu import detect
 from splashgen.problem import DType, Operation, Problem
 from splashgen.store import lookup
-from splashgen.tune.gate import final_questions, trial_questions
+from splashgen.tune.measure.gate import final_questions, trial_questions
 
 RUN = """
 import sys

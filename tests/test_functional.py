@@ -175,7 +175,7 @@ def test_second_call_takes_the_plan_of_the_first(monkeypatch: pytest.MonkeyPatch
     q, k, v = drawn()
     first = splashgen.attention(q, k, v)
     plans = len(memo)
-    monkeypatch.setattr("splashgen.functional.plan_for", None)
+    monkeypatch.setattr("splashgen.attend.plan_for", None)
     assert torch.equal(splashgen.attention(q, k, v), first)
     assert len(memo) == plans
 

@@ -12,12 +12,12 @@ from splashgen.problem import DType, Operation, Problem
 from splashgen.render import render
 from splashgen.store import Entry, Regime, Rung, load, lookup, save
 from splashgen.store.entry import Status, Timing
-from splashgen.tune.bench import Bench, Tools
+from splashgen.tune.database.state import state_folder
 from splashgen.tune.device import GpuBusyError
-from splashgen.tune.evaluate import Trial
-from splashgen.tune.journal import state_folder
-from splashgen.tune.outcome import Outcome
-from splashgen.tune.outcome import Status as Ended
+from splashgen.tune.measure.bench import Bench, Tools
+from splashgen.tune.measure.evaluate import Trial
+from splashgen.tune.measure.outcome import Outcome
+from splashgen.tune.measure.outcome import Status as Ended
 from splashgen.verify import stored_entries, verify
 
 PROBLEM = Problem(Operation.ENTMAX, AlphaClass.TWO, DType.FLOAT32, 64)

@@ -9,7 +9,7 @@ import torch
 
 from splashgen.gpu import detect
 from splashgen.store.provenance import current
-from splashgen.tune.timing import Stopwatch
+from splashgen.tune.measure.timing import Stopwatch
 
 __all__ = ["MATRIX_SIZE", "session_facts"]
 

@@ -10,7 +10,7 @@ import torch
 from splashgen.bench.cells import Cell
 from splashgen.bench.peers import Attend, Peer
 from splashgen.bench.truth import Sample
-from splashgen.tune.timing import Stopwatch
+from splashgen.tune.measure.timing import Stopwatch
 from splashgen.workloads import attention_tensors
 
 __all__ = ["DeviceLost", "inputs_of", "measure", "reason"]

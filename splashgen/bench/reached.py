@@ -10,14 +10,14 @@ import optuna
 
 from splashgen.config import Config
 from splashgen.tune.confirm import confirm, winner
-from splashgen.tune.evaluate import ShootOut, Trial
-from splashgen.tune.journal import Journal
-from splashgen.tune.outcome import Outcome
-from splashgen.tune.patience import Patience
-from splashgen.tune.recording import Recording
-from splashgen.tune.replay import drawn, simulated, terrain_of_recording
-from splashgen.tune.search import Search
-from splashgen.tune.storage import Storage
+from splashgen.tune.database.patience import Patience
+from splashgen.tune.database.storage import Storage
+from splashgen.tune.measure.evaluate import ShootOut, Trial
+from splashgen.tune.measure.outcome import Outcome
+from splashgen.tune.recordings.recording import Recording
+from splashgen.tune.recordings.replay import drawn, simulated, terrain_of_recording
+from splashgen.tune.search.search import Search
+from splashgen.tune.study.journal import Journal
 
 __all__ = ["reached_by_random_search", "reached_by_search", "speeds"]
 

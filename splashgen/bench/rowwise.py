@@ -12,7 +12,7 @@ from splashgen.bench.measure import reason
 from splashgen.bench.results import Results
 from splashgen.budget import error
 from splashgen.reference import entmax as reference
-from splashgen.tune.timing import Stopwatch
+from splashgen.tune.measure.timing import Stopwatch
 from splashgen.workloads import entmax_scores
 
 __all__ = ["LENGTHS", "measure_rowwise"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from splashgen.bench.reached import reached_by_random_search, reached_by_search, speeds
-from splashgen.tune.recording import Recording
+from splashgen.tune.recordings.recording import Recording
 
 __all__ = ["Flatness", "flatness", "markdown", "study", "trials_of"]
 

@@ -13,7 +13,7 @@ import torch
 from splashgen.bench.cells import SEED
 from splashgen.bench.results import Results
 from splashgen.reference import tau as reference_tau
-from splashgen.tune.timing import Stopwatch
+from splashgen.tune.measure.timing import Stopwatch
 from splashgen.workloads import entmax_scores
 
 __all__ = ["SOLVERS", "START_POINTS", "measure_solvers", "passes"]

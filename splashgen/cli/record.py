@@ -8,7 +8,7 @@ import typer
 from splashgen.cli.options import Choice, RegimeName, problem_options
 
 if TYPE_CHECKING:
-    from splashgen.tune.recording import Row
+    from splashgen.tune.recordings.recording import Row
 
 __all__ = ["record"]
 
@@ -39,8 +39,8 @@ def record(
     """
     from splashgen.errors import SplashgenError
     from splashgen.families import family_for
-    from splashgen.tune.record import record as record_space
-    from splashgen.tune.recording import varied
+    from splashgen.tune.recordings.record import record as record_space
+    from splashgen.tune.recordings.recording import varied
     from splashgen.tune.target import choose_gpu
 
     try:

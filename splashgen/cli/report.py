@@ -61,7 +61,8 @@ def report(
 def _opened(storage: str | None, state: Path | None) -> "BaseStorage | None":
     """The storage to read; None where nothing was tuned yet, so that a look leaves no empty file behind."""
     from splashgen.errors import SplashgenError
-    from splashgen.tune.storage import open_storage, state_folder
+    from splashgen.tune.database.state import state_folder
+    from splashgen.tune.database.storage import open_storage
 
     if storage is not None and state is not None:
         raise SplashgenError("--storage and --state are both given, but each names the place of the studies.")

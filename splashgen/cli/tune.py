@@ -81,9 +81,9 @@ def tune(
     from splashgen.tune import Limits, choose_gpu, work
     from splashgen.tune import tune as tune_problems
     from splashgen.tune.presets import preset as named_preset
-    from splashgen.tune.summary import print_summary
+    from splashgen.tune.show.summary import print_summary
+    from splashgen.tune.show.watching import watching
     from splashgen.tune.target import GpuNotHereError
-    from splashgen.tune.watching import watching
 
     try:
         device = choose_gpu(gpu)
@@ -116,7 +116,7 @@ def tune(
         limits = limits_asked_for(Limits() if replay else chosen.limits, trials, time)
         with watching(log, verbose, quiet) as notify:
             if replay:
-                from splashgen.tune.replay import replay as tune_recorded
+                from splashgen.tune.recordings.replay import replay as tune_recorded
 
                 report, device = tune_recorded(
                     replay, limits, again=again, folder=output, storage=storage, notify=notify

@@ -12,7 +12,7 @@ from splashgen.gpu import Gpu
 from splashgen.plan.fit import Measured
 from splashgen.plan.model import terms_of
 from splashgen.problem import Problem
-from splashgen.tune.recording import Recording, Row
+from splashgen.tune.recordings.recording import Recording, Row
 
 __all__ = ["Recorded", "recorded"]
 
@@ -38,7 +38,7 @@ def recorded(recording: Recording, compile_one: Compile | None = None) -> Record
     Parameters
     ----------
     recording : Recording
-        From `splashgen.tune.recording_file.read`.
+        From `splashgen.tune.recordings.files.read`.
     compile_one : callable, optional
         Asked for the kernels of rows that do not say how many instructions their loops have.
 

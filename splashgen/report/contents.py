@@ -11,7 +11,7 @@ from splashgen.report.histories import History, read_histories
 from splashgen.report.theme import ReportError
 from splashgen.store import Provenance, current
 from splashgen.store.tables import Table, tables
-from splashgen.tune.noise import geometric_mean
+from splashgen.tune.measure.noise import geometric_mean
 
 __all__ = ["Contents", "collect"]
 

@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from splashgen.report.histories import Candidate, History
-from splashgen.tune.outcome import Status
+from splashgen.tune.measure.outcome import Status
 
 __all__ = ["FEWEST", "Conditions", "Loss", "conditions", "convergence", "frontier", "importance", "losses"]
 
@@ -73,7 +73,7 @@ class Conditions:
     throttled: int
     """Candidates during which something lowered the clocks."""
     reasons: tuple[str, ...]
-    """What did: NVML's reasons, as `splashgen.tune.sensors` names them."""
+    """What did: NVML's reasons, as `splashgen.tune.measure.sensors` names them."""
 
 
 def conditions(history: History) -> Conditions | None:

@@ -17,9 +17,9 @@ from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.store import Entry, Regime, title
 from splashgen.store.schema import EntryModel
-from splashgen.tune.outcome import Outcome
-from splashgen.tune.records import record_of
-from splashgen.tune.studies import ABOUT, FINISHED
+from splashgen.tune.measure.outcome import Outcome
+from splashgen.tune.study.records import record_of
+from splashgen.tune.study.studies import ABOUT, FINISHED
 
 __all__ = ["Candidate", "History", "read_histories"]
 
@@ -58,7 +58,7 @@ def closeness(errors: Mapping[str, float]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class _About:
-    """What the tuner says of a study, as `splashgen.tune.studies.describe` writes it."""
+    """What the tuner says of a study, as `splashgen.tune.study.studies.describe` writes it."""
 
     problem: Problem
     gpu: Gpu

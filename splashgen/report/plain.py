@@ -7,7 +7,7 @@ from typing import Any
 from splashgen.report.contents import Contents, speed_up
 from splashgen.report.findings import conditions, convergence, frontier, importance, losses
 from splashgen.report.histories import Candidate, History
-from splashgen.store.schema import plain_entry
+from splashgen.store.plain import plain_entry
 
 __all__ = ["as_json"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from splashgen.store.entry import Entry, Status, TunedFile
-from splashgen.store.schema import plain, plain_entry
+from splashgen.store.plain import plain, plain_entry
 
 __all__ = ["text_of"]
 

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from splashgen.tune.limits import Limits
-    from splashgen.tune.outcome import Outcome, Status
+    from splashgen.tune.measure.outcome import Outcome, Status
     from splashgen.tune.presets import preset
+    from splashgen.tune.show.report import Report
     from splashgen.tune.target import choose_gpu
-    from splashgen.tune.tuner import Report, tune, work
+    from splashgen.tune.tuner import tune, work
 
 __all__ = ["Limits", "Outcome", "Report", "Status", "choose_gpu", "preset", "tune", "work"]
 
 _HOMES = {
     "Limits": "limits",
-    "Outcome": "outcome",
-    "Report": "tuner",
-    "Status": "outcome",
+    "Outcome": "measure.outcome",
+    "Report": "show.report",
+    "Status": "measure.outcome",
     "choose_gpu": "target",
     "preset": "presets",
     "tune": "tuner",

@@ -10,36 +10,22 @@ from splashgen.compile import CompilePool
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.store import Entry, save
-from splashgen.store.schema import EntryModel, plain_entry
-from splashgen.tune import interrupt
-from splashgen.tune.bench import Bench
-from splashgen.tune.events import Notify, ProblemEnded, ProblemStarted
-from splashgen.tune.journal import Journal
+from splashgen.store.plain import plain_entry
+from splashgen.store.schema import EntryModel
 from splashgen.tune.limits import Limits
-from splashgen.tune.noise import geometric_mean
+from splashgen.tune.measure.bench import Bench
+from splashgen.tune.processes import interrupt
+from splashgen.tune.search.terrain import Terrain
+from splashgen.tune.search.warm import incumbent, relatives, stored
 from splashgen.tune.session import Session
-from splashgen.tune.terrain import Terrain
-from splashgen.tune.warm import incumbent, relatives, stored
+from splashgen.tune.show.events import Notify, ProblemEnded, ProblemStarted
+from splashgen.tune.show.report import Report
+from splashgen.tune.study.journal import Journal
 
-__all__ = ["Campaign", "Report", "Task"]
+__all__ = ["Campaign", "Task"]
 
 _POLL_SECONDS = 0.5
 """Between two looks at what other workers have still in hand."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a run of the tuner came to."""
-
-    ended: tuple[ProblemEnded, ...]
-    """In the order of the problems; those that an interruption left out are missing."""
-    interrupted: bool = False
-
-    @property
-    def speed_up(self) -> float | None:
-        """Geometric mean of default time / tuned time over the problems that have a winner."""
-        gains = [ended.speed_up for ended in self.ended if ended.speed_up is not None]
-        return geometric_mean(gains) if gains else None
 
 
 @dataclass(frozen=True, slots=True)

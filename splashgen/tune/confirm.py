@@ -11,10 +11,10 @@ from splashgen.config import Config
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.store.entry import Regime
-from splashgen.tune.bench import Bench
-from splashgen.tune.evaluate import ShootOut, Trial
-from splashgen.tune.noise import Interval, faster_beyond_noise
-from splashgen.tune.outcome import Outcome
+from splashgen.tune.measure.bench import Bench
+from splashgen.tune.measure.evaluate import ShootOut, Trial
+from splashgen.tune.measure.noise import Interval, faster_beyond_noise
+from splashgen.tune.measure.outcome import Outcome
 
 __all__ = ["Standing", "confirm", "winner"]
 

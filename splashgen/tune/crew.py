@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from splashgen.gpu import Gpu
-from splashgen.tune.bench import Tools
 from splashgen.tune.device import visible_gpus
-from splashgen.tune.process import CallLost, Process
+from splashgen.tune.measure.bench import Tools
+from splashgen.tune.processes.process import CallLost, Process
 
 __all__ = ["Crew"]
 

@@ -9,7 +9,7 @@ import filelock
 
 from splashgen.errors import SplashgenError
 from splashgen.gpu import Gpu
-from splashgen.tune.state import state_folder, writable
+from splashgen.tune.database.state import state_folder, writable
 
 __all__ = ["GpuBusyError", "exclusive", "visible_gpus"]
 

@@ -9,12 +9,12 @@ from splashgen.compile import CompilePool, Job, fits
 from splashgen.errors import KernelError
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
-from splashgen.tune import interrupt
-from splashgen.tune.outcome import Outcome, Status
+from splashgen.tune.measure.outcome import Outcome, Status
+from splashgen.tune.processes import interrupt
 
 if TYPE_CHECKING:  # recording needs no Optuna
-    from splashgen.tune.journal import Ticket
-    from splashgen.tune.search import Search
+    from splashgen.tune.search.search import Search
+    from splashgen.tune.study.records import Ticket
 
 __all__ = ["compile_pool", "prepared", "settled"]
 

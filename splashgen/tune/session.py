@@ -11,21 +11,21 @@ from splashgen.config import Config
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.store import Entry
-from splashgen.tune import interrupt
-from splashgen.tune.bench import Bench
 from splashgen.tune.confirm import confirm, winner
 from splashgen.tune.entries import winning_entry
-from splashgen.tune.evaluate import Trial
-from splashgen.tune.events import Notify, ShootOutStarted, TrialEnded
-from splashgen.tune.journal import Journal
 from splashgen.tune.limits import Limits
-from splashgen.tune.outcome import Outcome
+from splashgen.tune.measure.bench import Bench
+from splashgen.tune.measure.evaluate import Trial
+from splashgen.tune.measure.outcome import Outcome
 from splashgen.tune.pipeline import prepared
-from splashgen.tune.process import CallLost
-from splashgen.tune.progress import Progress
-from splashgen.tune.records import Ticket
-from splashgen.tune.search import Search
-from splashgen.tune.terrain import Terrain, terrain_of
+from splashgen.tune.processes import interrupt
+from splashgen.tune.processes.process import CallLost
+from splashgen.tune.search.progress import Progress
+from splashgen.tune.search.search import Search
+from splashgen.tune.search.terrain import Terrain, terrain_of
+from splashgen.tune.show.events import Notify, ShootOutStarted, TrialEnded
+from splashgen.tune.study.journal import Journal
+from splashgen.tune.study.records import Ticket
 
 __all__ = ["Session", "Verdict"]
 

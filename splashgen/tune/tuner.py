@@ -11,19 +11,20 @@ from splashgen.families import family_for
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.store.entry import Key, Regime
-from splashgen.tune.bench import Bench, Tools
-from splashgen.tune.campaign import Campaign, Report, Task
+from splashgen.tune.campaign import Campaign, Task
 from splashgen.tune.crew import Crew
-from splashgen.tune.device import GpuBusyError, exclusive
-from splashgen.tune.events import Event, Notify, ProblemEnded
-from splashgen.tune.journal import Journal
+from splashgen.tune.database.storage import Storage, open_storage
+from splashgen.tune.device import exclusive
 from splashgen.tune.limits import Limits
+from splashgen.tune.measure.bench import Bench, Tools
 from splashgen.tune.pipeline import compile_pool
-from splashgen.tune.storage import Storage, open_storage
-from splashgen.tune.studies import NoOpenStudyError, open_studies
+from splashgen.tune.show.events import Event, Notify, ProblemEnded
+from splashgen.tune.show.report import Report
+from splashgen.tune.study.journal import Journal
+from splashgen.tune.study.studies import NoOpenStudyError, open_studies
 from splashgen.tune.target import choose_gpu
 
-__all__ = ["GpuBusyError", "Report", "tune", "work"]
+__all__ = ["tune", "work"]
 
 
 def _silent(event: Event) -> None:

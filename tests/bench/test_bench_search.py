@@ -10,8 +10,8 @@ from recorded import write
 
 from splashgen.bench.reached import reached_by_random_search, reached_by_search
 from splashgen.bench.search import flatness, markdown, study, trials_of
-from splashgen.tune.recording import Recording
-from splashgen.tune.recording_file import read
+from splashgen.tune.recordings.files import read
+from splashgen.tune.recordings.recording import Recording
 
 RECORDINGS = sorted((Path(__file__).parents[2] / "benchmarks" / "recordings").glob("*.jsonl"))
 

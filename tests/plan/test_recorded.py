@@ -14,10 +14,10 @@ from splashgen.plan.model import predicted_ms, terms_of
 from splashgen.plan.recorded import recorded
 from splashgen.problem import DType
 from splashgen.store import Provenance
-from splashgen.tune.outcome import Outcome, Status
+from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.presets import attention
-from splashgen.tune.recording import Head, Recording, Resources, Row
-from splashgen.tune.recording_file import append, begin
+from splashgen.tune.recordings.files import append, begin
+from splashgen.tune.recordings.recording import Head, Recording, Resources, Row
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "judge_plan.py"
 CHOICES = {"block_n": (32, 64), "output_stages": (1, 2, 3), "dq_stages": (1, 2)}

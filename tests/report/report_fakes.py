@@ -11,7 +11,7 @@ from splashgen.families import family_for
 from splashgen.gpu import KNOWN_GPUS, Gpu
 from splashgen.problem import DType, Operation, Problem
 from splashgen.store import Regime
-from splashgen.tune.outcome import Outcome, Status
+from splashgen.tune.measure.outcome import Outcome, Status
 
 H100 = KNOWN_GPUS["h100"]
 PROBLEM = Problem(Operation.ENTMAX, AlphaClass.TWO, DType.FLOAT32, seq_len=1024)

@@ -13,7 +13,7 @@ from splashgen.report.findings import (
     losses,
 )
 from splashgen.report.histories import History, read_histories
-from splashgen.tune.outcome import Status
+from splashgen.tune.measure.outcome import Status
 
 
 def _history(*trials: object, **options: object) -> History:

@@ -8,7 +8,7 @@ from report_fakes import DEFAULT, H100, PROBLEM, add, bad, good, storage
 from splashgen.gpu import KNOWN_GPUS
 from splashgen.report.histories import closeness, read_histories
 from splashgen.store import Regime
-from splashgen.tune.outcome import Status
+from splashgen.tune.measure.outcome import Status
 
 
 def test_what_the_tuner_wrote_is_read_back_and_what_cost_nothing_is_counted_apart() -> None:

@@ -9,7 +9,7 @@ import pytest
 from report_fakes import H100, bad, good, storage
 
 from splashgen.report import ReportError, as_json, collect, draw_pngs, render_page
-from splashgen.tune.outcome import Status
+from splashgen.tune.measure.outcome import Status
 
 EVIL = "<script>alert('$\\foo$ & co')</script>"
 

@@ -4,7 +4,7 @@ import math
 from report_fakes import bad, good, storage
 
 from splashgen.report import as_json, collect
-from splashgen.tune.outcome import Status
+from splashgen.tune.measure.outcome import Status
 
 
 def test_json_has_every_candidate_and_no_number_that_json_lacks() -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from splashgen.config import Config
 from splashgen.gpu import CPU
 from splashgen.problem import DType
-from splashgen.tune.bench import Tools
-from splashgen.tune.evaluate import ShootOut, Trial
+from splashgen.tune.database.storage import open_storage
 from splashgen.tune.limits import Limits
-from splashgen.tune.outcome import Outcome, Status
+from splashgen.tune.measure.bench import Tools
+from splashgen.tune.measure.evaluate import ShootOut, Trial
+from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.presets import entmax
-from splashgen.tune.storage import open_storage
 from splashgen.tune.tuner import tune, work
 
 PROBLEMS = tuple(entmax(dtype, 1024) for dtype in (DType.FLOAT32, DType.FLOAT64))

@@ -6,8 +6,8 @@ from tune_fakes import PROBLEM
 from splashgen.config import Config
 from splashgen.gpu import CPU
 from splashgen.tune.confirm import Standing, confirm, winner
-from splashgen.tune.evaluate import ShootOut, Trial
-from splashgen.tune.outcome import Outcome, Status
+from splashgen.tune.measure.evaluate import ShootOut, Trial
+from splashgen.tune.measure.outcome import Outcome, Status
 
 HOLDER, FIRST, SECOND = (Config.of("aaa_faulty", {"delay_ms": number}) for number in (1, 2, 3))
 

@@ -9,7 +9,7 @@ from replay_fakes import LIMITS, PROBLEMS, TOOLS
 from splashgen.gpu import CPU, KNOWN_GPUS
 from splashgen.tune import crew
 from splashgen.tune.device import visible_gpus
-from splashgen.tune.process import Process
+from splashgen.tune.processes.process import Process
 from splashgen.tune.tuner import tune
 
 POINTS = 20

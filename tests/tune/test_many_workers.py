@@ -21,10 +21,10 @@ from replay_fakes import LIMITS, PROBLEMS, TOOLS
 from splashgen.families import family_for
 from splashgen.gpu import CPU
 from splashgen.store import load
-from splashgen.tune.events import Event, TrialEnded
-from splashgen.tune.journal import Journal
-from splashgen.tune.patience import StorageLostError
-from splashgen.tune.storage import Storage, open_storage
+from splashgen.tune.database.patience import StorageLostError
+from splashgen.tune.database.storage import Storage, open_storage
+from splashgen.tune.show.events import Event, TrialEnded
+from splashgen.tune.study.journal import Journal
 from splashgen.tune.tuner import tune
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]

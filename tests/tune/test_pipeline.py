@@ -11,10 +11,12 @@ from splashgen.compile import CompiledKernel, Job
 from splashgen.errors import KernelError
 from splashgen.families import family_for
 from splashgen.gpu import CPU, KNOWN_GPUS
-from splashgen.tune.journal import Journal, open_storage, state_folder
-from splashgen.tune.outcome import Outcome, Status
+from splashgen.tune.database.state import state_folder
+from splashgen.tune.database.storage import open_storage
+from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.pipeline import prepared
-from splashgen.tune.search import Search
+from splashgen.tune.search.search import Search
+from splashgen.tune.study.journal import Journal
 
 pytestmark = pytest.mark.usefixtures("faulty")
 GPU = replace(CPU, slug="fake", shared_memory=KNOWN_GPUS["a100"].shared_memory)

@@ -11,16 +11,16 @@ from splashgen.families import family_for
 from splashgen.gpu import CPU
 from splashgen.problem import DType, Operation, Problem
 from splashgen.store import Regime, Rung, load, lookup, save
-from splashgen.tune import bench
-from splashgen.tune.bench import Tools
-from splashgen.tune.evaluate import ShootOut, Trial
-from splashgen.tune.events import Event, TrialEnded
+from splashgen.tune.database.storage import open_storage
 from splashgen.tune.limits import Limits
-from splashgen.tune.outcome import Outcome, Status
-from splashgen.tune.storage import open_storage
-from splashgen.tune.studies import open_studies
+from splashgen.tune.measure import bench
+from splashgen.tune.measure.bench import Tools
+from splashgen.tune.measure.evaluate import ShootOut, Trial
+from splashgen.tune.measure.outcome import Outcome, Status
+from splashgen.tune.search.warm import incumbent, relatives
+from splashgen.tune.show.events import Event, TrialEnded
+from splashgen.tune.study.studies import open_studies
 from splashgen.tune.tuner import tune, work
-from splashgen.tune.warm import incumbent, relatives
 
 PROBLEM = Problem(
     Operation.ATTENTION, AlphaClass.THREE_HALVES, DType.FLOAT32, 128, 32, 32, training=False, causal=True

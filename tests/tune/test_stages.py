@@ -15,10 +15,10 @@ from replay_fakes import LIMITS, PROBLEMS
 from splashgen.gpu import CPU
 from splashgen.store import load, user_folder
 from splashgen.tune import campaign, tuner
-from splashgen.tune.campaign import Report
-from splashgen.tune.evaluate import Trial
-from splashgen.tune.journal import Journal
-from splashgen.tune.outcome import Outcome, Status
+from splashgen.tune.measure.evaluate import Trial
+from splashgen.tune.measure.outcome import Outcome, Status
+from splashgen.tune.show.report import Report
+from splashgen.tune.study.journal import Journal
 from splashgen.tune.tuner import tune
 
 STAGES = ("compiling", "gate and timing", "final gate", "shoot-out", "saving", "closing")

@@ -16,11 +16,15 @@ from tune_fakes import CAREFUL, FOLDER, PROBLEM, TOOLS
 from splashgen.families import family_for
 from splashgen.gpu import CPU
 from splashgen.store import load, user_folder
-from splashgen.tune.bench import Tools
-from splashgen.tune.events import Event, ProblemStarted, TrialEnded
-from splashgen.tune.journal import Journal, open_storage, state_folder
+from splashgen.tune.database.state import state_folder
+from splashgen.tune.database.storage import open_storage
+from splashgen.tune.device import GpuBusyError
 from splashgen.tune.limits import Limits
-from splashgen.tune.tuner import GpuBusyError, Report, tune
+from splashgen.tune.measure.bench import Tools
+from splashgen.tune.show.events import Event, ProblemStarted, TrialEnded
+from splashgen.tune.show.report import Report
+from splashgen.tune.study.journal import Journal
+from splashgen.tune.tuner import tune
 
 pytestmark = pytest.mark.usefixtures("faulty")
 
@@ -115,7 +119,7 @@ def test_sigkill_loses_at_most_the_trial_in_flight(folders: Path, after: int) ->
     program = (
         "import sys, tune_fakes\n"
         "from splashgen.gpu import CPU\n"
-        "from splashgen.tune.display import JsonLines\n"
+        "from splashgen.tune.show.display import JsonLines\n"
         "from splashgen.tune.limits import Limits\n"
         "from splashgen.tune.tuner import tune\n"
         "tune_fakes.install()\n"

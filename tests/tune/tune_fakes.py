@@ -12,9 +12,9 @@ import splashgen.render
 from splashgen.alpha import AlphaClass
 from splashgen.problem import DType, Operation, Problem
 from splashgen.store import Regime
-from splashgen.tune.bench import Tools
-from splashgen.tune.evaluate import ShootOut, Trial, judge_finalist, run_shoot_out, run_trial
-from splashgen.tune.outcome import Outcome, Status
+from splashgen.tune.measure.bench import Tools
+from splashgen.tune.measure.evaluate import ShootOut, Trial, judge_finalist, run_shoot_out, run_trial
+from splashgen.tune.measure.outcome import Outcome, Status
 
 CASE = splashgen.cases.entmax.CASE
 FOLDER = Path(__file__).parent / "fakes"

@@ -1,0 +1,1 @@
+"""The database that studies lie in: opened, waited for, locked, kept alive. What is in them, others know."""

@@ -1,0 +1,76 @@
+"""`Bench`: the place where candidates are judged and timed, safely away from the tuner."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from splashgen.tune.measure.evaluate import ShootOut, Trial, judge_finalist, run_shoot_out, run_trial
+from splashgen.tune.measure.outcome import Outcome, Status
+from splashgen.tune.processes.process import CallHung, CallLost, Process
+
+__all__ = ["Bench", "Tools"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What runs in the worker: functions that can be imported by name. A test brings its own."""
+
+    trial: Callable[[Trial], Outcome] = run_trial
+    finalist: Callable[[Trial], Outcome] = judge_finalist
+    shoot_out: Callable[[ShootOut], tuple[tuple[float, ...], ...]] = run_shoot_out
+
+
+class Bench:
+    """One worker process, replaced whenever a candidate takes it down.
+
+    Parameters
+    ----------
+    tools : Tools
+        What the worker runs.
+    candidate_seconds : float
+        After which a candidate counts as hung.
+    """
+
+    def __init__(self, tools: Tools, candidate_seconds: float) -> None:
+        self._tools, self._limit_s = tools, candidate_seconds
+        self._process = Process()
+
+    def trial(self, trial: Trial) -> Outcome:
+        """Judge and time one candidate; whatever it does is an outcome, never an exception."""
+        return self._outcome(self._tools.trial, trial)
+
+    def finalist(self, trial: Trial) -> Outcome:
+        """Judge one candidate at the strictest."""
+        return self._outcome(self._tools.finalist, trial)
+
+    def shoot_out(self, task: ShootOut) -> tuple[tuple[float, ...], ...]:
+        """Time finalists against each other.
+
+        Raises
+        ------
+        CallLost
+            If the worker died or hung.
+        """
+        limit_s = 3.0 * task.seconds + self._limit_s * len(task.configs)
+        return self._process.call(self._tools.shoot_out, task, limit_s=limit_s)
+
+    def _outcome(self, tool: Callable[[Trial], Outcome], trial: Trial) -> Outcome:
+        try:
+            outcome: Outcome = self._process.call(tool, trial, limit_s=self._limit_s)
+        except CallHung as error:
+            return Outcome(Status.HUNG, str(error))
+        except CallLost as error:
+            return Outcome(Status.CRASHED, str(error))
+        if outcome.status is Status.CRASHED:
+            self._process.close()
+        return outcome
+
+    def close(self) -> None:
+        """End the worker."""
+        self._process.close()
+
+    def __enter__(self) -> "Bench":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._process.__exit__(*error)

@@ -1,0 +1,148 @@
+"""A process that runs one call at a time under a hard limit, and is replaced when it dies or hangs."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from splashgen.tune.processes import interrupt
+
+__all__ = ["CallCrashed", "CallHung", "CallLost", "Process"]
+
+_START_SECONDS = 180.0
+"""Importing torch on a cold disk and the first CUDA context are not the candidate's fault."""
+
+
+class CallLost(Exception):
+    """A call whose process gave no answer; the text is a sentence that says why."""
+
+
+class CallHung(CallLost):
+    """The limit passed."""
+
+
+class CallCrashed(CallLost):
+    """The process died."""
+
+
+class Process:
+    """Runs functions in another process.
+
+    The process is started on the first call and after every loss, with a session of its own: Ctrl-C reaches
+    the tuner alone, which decides what to keep.
+
+    Parameters
+    ----------
+    environment : mapping, optional
+        Variables that it gets besides those of this process.
+
+    Examples
+    --------
+    >>> import math
+    >>> with Process() as process:
+    ...     process.call(math.sqrt, 9.0, limit_s=10.0)
+    3.0
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = dict(environment or {})
+        self._child: subprocess.Popen[bytes] | None = None
+        self._pipe: Connection[Any, Any] | None = None
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
+
+    def call(self, function: Callable[..., Any], *arguments: Any, limit_s: float) -> Any:
+        """`function(*arguments)`, where function is one that can be imported by its name.
+
+        Raises
+        ------
+        CallHung, CallCrashed
+            If no answer came; the next call starts a new process.
+        Exception
+            Whatever the function raised.
+        """
+        try:
+            pipe = self._started()
+            pipe.send((function, arguments))
+            self._expect(pipe, _START_SECONDS, "The worker did not start")
+            answer = self._expect(pipe, limit_s, "It did not end")
+        except (EOFError, OSError) as error:
+            raise CallCrashed(self._obituary()) from error
+        except BaseException:
+            self.close()
+            raise
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def kill(self) -> None:
+        """End the process while another thread waits for its answer: there, the call raises `CallCrashed`."""
+        child = self._child
+        if child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the process, with whatever it started."""
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signal.SIGKILL)
+            self._child.wait()
+        if self._pipe is not None:
+            self._pipe.close()
+        self._child = self._pipe = None
+
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+        self._stderr.close()
+
+    def _started(self) -> "Connection[Any, Any]":
+        if self._child is None or self._pipe is None:
+            here, there = Pipe()
+            self._stderr.seek(0)
+            self._stderr.truncate()
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "splashgen.tune.processes.worker", str(there.fileno())],
+                pass_fds=[there.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._stderr,
+                stderr=self._stderr,
+                env={**os.environ, "PYTHONPATH": _import_path(), **self._environment},
+                start_new_session=True,
+            )
+            there.close()
+            self._pipe = here
+        return self._pipe
+
+    @staticmethod
+    def _expect(pipe: "Connection[Any, Any]", limit_s: float, what: str) -> Any:
+        if not interrupt.until(pipe.poll, limit_s):
+            raise CallHung(f"{what} within {limit_s:g} s, so its process was ended.")
+        return pipe.recv()
+
+    def _obituary(self) -> str:
+        assert self._child is not None
+        code = self._child.wait()
+        self.close()
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode(errors="replace").strip().splitlines()
+        how = f"of {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        said = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "")
+        return f"Its process died {how}" + (f": {said[:300]}" if said else ".")
+
+
+def _import_path() -> str:
+    """What this process can import, the worker can."""
+    root = str(Path(__file__).resolve().parents[3])
+    return os.pathsep.join(dict.fromkeys([root, *(path for path in sys.path if path)]))

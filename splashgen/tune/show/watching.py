@@ -1,0 +1,37 @@
+"""Whoever shows the tuner's events or writes them down, as the command line asks for."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from splashgen.tune.show.display import JsonLines, LiveView, PlainLines, all_of
+from splashgen.tune.show.events import Notify
+
+__all__ = ["watching"]
+
+
+@contextlib.contextmanager
+def watching(log: Path | None, verbose: bool, quiet: bool) -> Iterator[Notify]:
+    """What is to be told every event; files and the terminal are let go of on leaving.
+
+    Parameters
+    ----------
+    log : Path, optional
+        A file to which every event is appended as a line of JSON.
+    verbose : bool
+        Show every trial.
+    quiet : bool
+        Show nothing.
+    """
+    console = Console(stderr=True)
+    watchers: list[Notify] = []
+    with contextlib.ExitStack() as stack:
+        if log is not None:
+            watchers.append(JsonLines(stack.enter_context(log.open("a", encoding="utf-8"))))
+        if console.is_terminal and not quiet:
+            watchers.append(stack.enter_context(LiveView(console, verbose)))
+        elif not quiet:
+            watchers.append(PlainLines(verbose=verbose))
+        yield all_of(watchers)

@@ -1,0 +1,72 @@
+import math
+import os
+import time
+
+import pytest
+
+from splashgen.tune.processes.process import CallCrashed, CallHung, Process
+
+
+def test_a_dead_worker_is_replaced() -> None:
+    with Process() as process:
+        assert process.call(math.sqrt, 9.0, limit_s=30) == 3.0
+        with pytest.raises(CallCrashed, match="SIGABRT"):
+            process.call(os.abort, limit_s=30)
+        with pytest.raises(CallCrashed, match="exit code 3"):
+            process.call(os._exit, 3, limit_s=30)
+        assert process.call(math.sqrt, 16.0, limit_s=30) == 4.0
+
+
+def test_a_hanging_worker_is_ended() -> None:
+    with Process() as process:
+        first = process.call(os.getpid, limit_s=30)
+        began = time.monotonic()
+        with pytest.raises(CallHung, match=r"did not end within 0\.5 s"):
+            process.call(time.sleep, 3600, limit_s=0.5)
+        assert time.monotonic() - began < 20
+        with pytest.raises(ProcessLookupError):
+            os.kill(first, 0)
+        assert process.call(os.getpid, limit_s=30) != first
+
+
+def test_errors_of_the_function_come_back_and_keep_the_worker() -> None:
+    with Process() as process:
+        worker = process.call(os.getpid, limit_s=30)
+        with pytest.raises(ValueError):
+            process.call(math.sqrt, -1.0, limit_s=30)
+        assert process.call(os.getpid, limit_s=30) == worker
+
+
+def test_the_worker_leaves_with_its_tuner() -> None:
+    with Process() as outer:
+        orphan = outer.call(_start_a_hanging_worker, limit_s=60)
+        os.kill(orphan, 0)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            os.kill(orphan, 0)
+        except ProcessLookupError:
+            return
+        if _is_zombie(orphan):
+            return
+        time.sleep(0.1)
+    pytest.fail("The worker outlived the process that had started it.")
+
+
+def _start_a_hanging_worker() -> int:
+    """The id of a worker that hangs, left behind by this process."""
+    import threading
+
+    inner = Process()
+    pid: int = inner.call(os.getpid, limit_s=30)
+    threading.Thread(target=_hang, args=[inner], daemon=True).start()
+    return pid
+
+
+def _hang(process: Process) -> None:
+    process.call(time.sleep, 3600, limit_s=3600)
+
+
+def _is_zombie(pid: int) -> bool:
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0] == "Z"

@@ -1,0 +1,103 @@
+"""Candidates: all of a small space once, Optuna's choice of a large one, no code twice."""
+
+from collections.abc import Callable
+
+import pytest
+from tune_fakes import PROBLEM
+
+from splashgen.config import Config
+from splashgen.families import family_for
+from splashgen.gpu import CPU
+from splashgen.space import Constraint, Space
+from splashgen.tune.database.state import state_folder
+from splashgen.tune.database.storage import open_storage
+from splashgen.tune.measure.outcome import Outcome, Status
+from splashgen.tune.search import search as search_module
+from splashgen.tune.search.search import Search
+from splashgen.tune.study.journal import Journal
+
+LARGE = Space(
+    "large",
+    {"a": tuple(range(8)), "b": tuple(range(8)), "twin": (0, 1), "bad": (False, True)},
+    (Constraint("It is bad.", lambda problem, gpu, config: not config["bad"]),),
+)
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configs of `LARGE` render to code that `twin` does not change."""
+
+    class Text:
+        def __init__(self, config: Config) -> None:
+            self.hash = f"{config['a']}-{config['b']}"
+
+    monkeypatch.setattr(search_module, "render", lambda problem, config: Text(config))
+
+
+def _search(space: Space, trials: int | None, first: tuple[Config, ...] = ()) -> Search:
+    journal = Journal(open_storage(state_folder()), PROBLEM, CPU, space)
+    return Search(journal, space, PROBLEM, CPU, first, trials)
+
+
+def _run(search: Search, time_of: Callable[[Config], float], most: int = 10_000) -> list[Config]:
+    tried = []
+    while len(tried) < most and (ticket := search.next()):
+        tried.append(ticket.config)
+        search.tell(ticket, Outcome(Status.OK, samples=(time_of(ticket.config),)), 0.0)
+    return tried
+
+
+def _bowl(config: Config) -> float:
+    return 1.0 + (int(config["a"]) - 5) ** 2 + (int(config["b"]) - 2) ** 2
+
+
+@pytest.mark.usefixtures("faulty")
+def test_a_small_space_is_tried_as_a_whole_and_no_code_twice() -> None:
+    space = family_for(PROBLEM, CPU).space
+    search = _search(space, None)
+    tried = _run(search, lambda config: 1.0)
+    assert search.exhaustive
+    assert len(tried) == len(set(tried)) == 9
+    assert not any(config["fault"] == "big" for config in tried)
+
+
+@pytest.mark.usefixtures("rendered")
+def test_the_given_configs_come_first() -> None:
+    first = tuple(Config.of("large", {"a": a, "b": 0, "twin": 0, "bad": False}) for a in (3, 1))
+    assert tuple(_run(_search(LARGE, 5, first), _bowl)[:2]) == first
+
+
+@pytest.mark.usefixtures("rendered")
+def test_a_given_config_that_is_not_of_the_space_is_left_out() -> None:
+    foreign = Config.of("other", {"a": 1, "b": 0, "twin": 0, "bad": False})
+    beyond = Config.of("large", {"a": 99, "b": 0, "twin": 0, "bad": False})
+    assert not {foreign, beyond} & set(_run(_search(LARGE, 3, (foreign, beyond)), _bowl))
+
+
+@pytest.mark.usefixtures("rendered")
+def test_a_large_space_is_searched_within_its_trials_without_twins_or_bad_ones() -> None:
+    search = _search(LARGE, 25)
+    tried = _run(search, _bowl)
+    assert not search.exhaustive
+    assert len(tried) == 25
+    assert len({(config["a"], config["b"]) for config in tried}) == 25
+    assert not any(config["bad"] for config in tried)
+
+
+@pytest.mark.usefixtures("rendered")
+def test_a_search_goes_on_where_it_was_killed() -> None:
+    before = _run(_search(LARGE, 20), _bowl, most=8)
+    lost = _search(LARGE, 20)
+    lost.next()  # in flight when its tuner dies
+    after = _run(_search(LARGE, 20), _bowl)
+    assert len(after) == 12
+    codes = [(config["a"], config["b"]) for config in before + after]
+    assert len(set(codes)) == 20
+
+
+@pytest.mark.usefixtures("rendered")
+def test_all_codes_of_a_large_space_are_found_before_it_gives_up() -> None:
+    search = _search(LARGE, 100)
+    assert not search.exhaustive
+    tried = _run(search, _bowl)
+    assert len(tried) == 64
