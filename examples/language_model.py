@@ -28,7 +28,7 @@ _RECIPE = Recipe(steps=250, learning_rate=1e-3, warmup=30)
 
 @dataclass(frozen=True)
 class Config:
-    """Contexts, and tokens of a step and of the validation, which every context divides."""
+    """Contexts, and tokens of a step, which every context divides, and of the validation, at most."""
 
     contexts: tuple[int, ...] = (1024, 4096, 16384)
     tokens: int = 16384
@@ -75,7 +75,8 @@ def execute(config: Config, run: Run, setting: Setting) -> dict[str, Any]:
         return loss
 
     trace = train(model, loss_at, config.recipe, device)
-    windows = validation[: config.validation_tokens // context * context].view(-1, context)
+    count = min(config.validation_tokens, len(validation)) // context * context
+    windows = validation[:count].view(-1, context)
     loss = _validate(model, windows.split(max(config.tokens // context, 1)), device)
     return {
         "validation_loss": round(loss, 5),
