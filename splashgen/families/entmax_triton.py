@@ -1,4 +1,4 @@
-"""Row-wise entmax on a GPU: rows that fit are held in registers, longer ones are read once a step."""
+"""Row-wise entmax on a GPU: rows that fit are held in registers, longer ones are read once and then where they matter."""
 
 from splashgen.config import Config
 from splashgen.families import Family
@@ -11,6 +11,8 @@ __all__ = ["FAMILY"]
 _THREADS = 1024
 _REGISTERS = 128
 """float32 elements that a thread may hold before it is certain to spill."""
+_SUMS = 4
+"""Of a tile of a long row: the tile itself and three sums of powers."""
 
 
 def _fits_block(problem: Problem, gpu: Gpu, config: Config) -> bool:
@@ -19,8 +21,10 @@ def _fits_block(problem: Problem, gpu: Gpu, config: Config) -> bool:
 
 def _fits_registers(problem: Problem, gpu: Gpu, config: Config) -> bool:
     longest = int(config["longest_held"])
-    rows = min(int(config["block_rows"]), max(1, longest // max(problem.seq_len, 1)))
-    held = min(problem.seq_len, longest) * rows
+    if problem.seq_len > longest:
+        held = _SUMS * int(config["tile"])
+    else:
+        held = problem.seq_len * min(int(config["block_rows"]), longest // max(problem.seq_len, 1))
     return held <= _REGISTERS * int(config["num_warps"]) * gpu.warp_size
 
 
@@ -28,7 +32,7 @@ _SPACE = Space(
     "entmax_triton",
     {
         "block_rows": (1, 2, 4, 8, 16),
-        "longest_held": (8192, 16384, 32768),
+        "longest_held": (4096, 8192, 16384, 32768),
         "tile": (1024, 2048, 4096),
         "solver": ("norm", "bisection"),
         "max_iterations": (16, 32, 64),
@@ -42,17 +46,23 @@ _SPACE = Space(
 
 
 def _default(problem: Problem, gpu: Gpu) -> Config:
-    """Four to eight elements a thread for the usual lengths: safe on every chip."""
+    """Sixteen elements of a held row a thread; eight warps stream a longer one."""
+    longest = 8192
+    held = problem.seq_len <= longest
     return _SPACE.member(
         {
             "block_rows": 1,
-            "longest_held": 32768,
-            "tile": 4096,
+            "longest_held": longest,
+            "tile": 2048,
             "solver": "norm",
             "max_iterations": 32,
-            "num_warps": 8,
+            "num_warps": max(1, _power_of_two(problem.seq_len) // 512) if held else 8,
         }
     )
+
+
+def _power_of_two(n: int) -> int:
+    return 1 << max(n - 1, 0).bit_length()
 
 
 FAMILY = Family(

@@ -47,6 +47,7 @@ def long_rows(monkeypatch: pytest.MonkeyPatch):
     def shorten(kernel: Kernel) -> Kernel:
         monkeypatch.setattr(kernel.module, "LONGEST_HELD", 32)
         monkeypatch.setattr(kernel.module, "TILE", 32)
+        monkeypatch.setattr(kernel.module, "GROUP", 8)
         return kernel
 
     return shorten
