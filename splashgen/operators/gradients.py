@@ -1,0 +1,42 @@
+"""Gradients of attention as an operator returns them."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from splashgen.features import on_device_of, precise
+from splashgen.kernel import Kernel
+from splashgen.operators.arguments import Arguments
+from splashgen.strides import aligned
+
+__all__ = ["Gradients", "gradients", "unset_gradients"]
+
+Gradients = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Of query, key, value and α, contiguous; that of α is empty unless α is learned."""
+
+
+def gradients(kernel: Kernel, dout: Tensor, given: Arguments, saved: Sequence[Tensor]) -> Gradients:
+    """What the kernel's backward pass makes of `saved`, the outputs of its forward pass but the first."""
+    assert kernel.backward is not None
+    query, key, value = given.query, given.key, given.value
+    with on_device_of(query):
+        found = kernel.backward(
+            aligned(dout),
+            aligned(query),
+            aligned(key),
+            aligned(value),
+            given.scale,
+            tuple(saved),
+            **given.features(),
+        )
+    dq, dk, dv = (gradient.contiguous() for gradient in found[:3])
+    return dq, dk, dv, found[3] if len(found) > 3 else query.new_empty(0, dtype=precise(query))
+
+
+def unset_gradients(given: Arguments, learned: bool) -> Gradients:
+    """Tensors like `gradients`, whose values are unset."""
+    query, alpha = given.query, given.alpha
+    size = alpha.numel() if learned and alpha is not None else 0
+    dq, dk, dv = (tensor.new_empty(tensor.shape) for tensor in (query, given.key, given.value))
+    return dq, dk, dv, torch.empty(size, dtype=precise(query), device=query.device)
