@@ -9,6 +9,6 @@ Eager mode does not come here. `attention_operator` is one of two roads, chosen 
 
 from splashgen.operators.attention import attention_operator
 from splashgen.operators.entmax import entmax_operator
-from splashgen.operators.tracing import needs_operator
+from splashgen.operators.tracing import needs_operator, tables
 
-__all__ = ["attention_operator", "entmax_operator", "needs_operator"]
+__all__ = ["attention_operator", "entmax_operator", "needs_operator", "tables"]

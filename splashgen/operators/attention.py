@@ -13,16 +13,17 @@ from splashgen.operators.tracing import transformed
 
 __all__ = ["attention_operator"]
 
-torch.library.define("splashgen::attention", f"({SCHEMA}) -> (Tensor, Tensor)")
+torch.library.define("splashgen::attention", f"({SCHEMA}, str tables='') -> (Tensor, Tensor)")
 
 
 @torch.library.impl("splashgen::attention", "CompositeImplicitAutograd")
 def _attention(*inputs: Any) -> tuple[Tensor, Tensor]:
     """(out, τ). In a graph of torch.compile one finds the operator that this calls.
 
-    The kernel is looked up here, while the graph is traced, and its name becomes part of the graph.
+    The kernel is looked up here, while the graph is traced, and its name becomes part of the graph. The last
+    argument, if there is one, says from which tables; it tells graphs apart and is not read.
     """
-    given = Arguments(*inputs)
+    given = Arguments(*inputs[: len(Arguments._fields)])
     if not _keeps(given):
         out, tau = attention_keeping_nothing(*given)
         return out, tau

@@ -13,7 +13,8 @@ from splashgen.strides import aligned
 __all__ = ["Gradients", "gradients", "unset_gradients"]
 
 Gradients = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Of query, key, value and α, contiguous; that of α is empty unless α is learned."""
+"""Of query, key, value and α: the first three lie as `torch.empty_like` of their inputs would, the last is empty
+unless α is learned."""
 
 
 def gradients(kernel: Kernel, dout: Tensor, given: Arguments, saved: Sequence[Tensor]) -> Gradients:
@@ -30,13 +31,20 @@ def gradients(kernel: Kernel, dout: Tensor, given: Arguments, saved: Sequence[Te
             tuple(saved),
             **given.features(),
         )
-    dq, dk, dv = (gradient.contiguous() for gradient in found[:3])
+    dq, dk, dv = (_laid_like(*pair) for pair in zip(found, (query, key, value), strict=False))
     return dq, dk, dv, found[3] if len(found) > 3 else query.new_empty(0, dtype=precise(query))
+
+
+def _laid_like(gradient: Tensor, tensor: Tensor) -> Tensor:
+    """The gradient, copied where it lies otherwise than the operator has told the graph."""
+    if gradient.stride() == torch.empty_like(tensor, device="meta").stride():
+        return gradient
+    return torch.empty_like(tensor).copy_(gradient)
 
 
 def unset_gradients(given: Arguments, learned: bool) -> Gradients:
     """Tensors like `gradients`, whose values are unset."""
     query, alpha = given.query, given.alpha
     size = alpha.numel() if learned and alpha is not None else 0
-    dq, dk, dv = (tensor.new_empty(tensor.shape) for tensor in (query, given.key, given.value))
-    return dq, dk, dv, torch.empty(size, dtype=precise(query), device=query.device)
+    dq, dk, dv = (torch.empty_like(tensor) for tensor in (query, given.key, given.value))
+    return dq, dk, dv, query.new_empty(size, dtype=precise(query))

@@ -1,8 +1,13 @@
 """What a trace or a transformation is, and what it knows of sizes."""
 
 import torch
+from torch.fx.experimental import symbolic_shapes
 
-__all__ = ["needs_operator", "probable", "transformed"]
+from splashgen.dispatch import table_digest
+
+__all__ = ["needs_operator", "probable", "tables", "transformed"]
+
+_example_of = getattr(symbolic_shapes, "guarding_hint_or_throw", None)
 
 
 def needs_operator() -> bool:
@@ -34,8 +39,16 @@ def probable(size: int | torch.SymInt) -> int | None:
     """The size that a graph is traced with, without tying the graph to it; None if there is no such size."""
     if not isinstance(size, torch.SymInt):
         return size
-    node = size.node
-    if not node.is_symbolic():
-        return int(size)
-    known = node.shape_env.size_hint(node.expr, allow_none=True)
-    return None if known is None else int(known)
+    if symbolic_shapes.free_unbacked_symbols(size):
+        return None
+    # Until torch 2.12 a symbol's example had another name.
+    return int(size.node.hint if _example_of is None else _example_of(size))
+
+
+@torch.compiler.assume_constant_result
+def tables() -> str:
+    """What configs are chosen from, as a constant of the graph that torch.compile traces.
+
+    Torch keeps graphs on disk and finds them by what is in them: after a tune it must not find the old one.
+    """
+    return table_digest()
