@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 import torch
+from attention_cases import TRITON
 from operator_cases import kernel_of, small
 
 from splashgen import dispatch, plans
 from splashgen.kernel import Kernel
-from splashgen.operators import arguments
+from splashgen.operators import arguments, recomputing, saving
 from splashgen.problem import Problem
 
 Dispatch = Callable[..., None]
@@ -31,3 +32,35 @@ def dispatch_to(monkeypatch: pytest.MonkeyPatch) -> Iterator[Dispatch]:
     yield decide
     torch._dynamo.reset()
     dispatch.clear()
+
+
+@pytest.fixture(
+    params=[
+        ("attention_torch", "cpu"),
+        (TRITON, "cpu"),
+        pytest.param((TRITON, "cuda"), marks=pytest.mark.gpu),
+    ],
+    ids=" on ".join,
+)
+def device(request: pytest.FixtureRequest, dispatch_to: Dispatch) -> torch.device:
+    """Each family where it runs; dispatch answers with its kernels, of small tiles."""
+    family, kind = request.param
+    if family == TRITON and kind == "cpu" and torch.cuda.is_available():
+        pytest.skip("Triton compiles for the GPU in this process")
+    dispatch_to(family)
+    return torch.device(kind)
+
+
+@pytest.fixture
+def forwards(monkeypatch: pytest.MonkeyPatch) -> list[Kernel]:
+    """The kernels whose forward pass the operators have called, in order."""
+    called: list[Kernel] = []
+
+    def counted(kernel: Kernel, given: arguments.Arguments) -> list[torch.Tensor]:
+        called.append(kernel)
+        return plain(kernel, given)
+
+    plain = recomputing.forward
+    for module in (recomputing, saving):
+        monkeypatch.setattr(module, "forward", counted)
+    return called
