@@ -33,7 +33,7 @@ def with_launches(
             return lambda *args, **options: launch(self._function, *args, **options)
 
     names = {
-        name: Replaced(value) if isinstance(value, KernelInterface) else value
-        for name, value in vars(module).items()
+        each: Replaced(value) if isinstance(value, KernelInterface) else value
+        for each, value in vars(module).items()
     }
     return FunctionType(getattr(module, name).__code__, {**names, **(others or {})})

@@ -34,8 +34,8 @@ class Family:
     supports: Callable[[Problem], bool] = field(default=lambda problem: True)
     """Whether the template can render this problem at all."""
     keeps_tau_alone: bool = False
-    """Of attention: `forward` keeps τ and nothing else. Any other does no more than allocate and launch, so that
-    what it keeps is known without a launch."""
+    """Of attention: `forward` keeps τ and nothing else. Where it keeps more, it does no more than allocate
+    and launch: what it keeps can then be known without a launch."""
 
 
 @functools.cache

@@ -17,7 +17,8 @@ __all__ = ["SCHEMA", "Arguments", "empty_outputs"]
 SCHEMA = (
     "Tensor query, Tensor key, Tensor value, Tensor? alpha, Tensor? alibi_slopes, Tensor? key_padding, "
     "Tensor? attn_mask, Tensor? cu_seqlens_q, Tensor? cu_seqlens_k, float alpha_number, float scale, "
-    "bool causal, SymInt window_left, SymInt window_right, SymInt max_seqlen_q, SymInt max_seqlen_k, str regime"
+    "bool causal, SymInt window_left, SymInt window_right, SymInt max_seqlen_q, SymInt max_seqlen_k, "
+    "str regime"
 )
 """The fields of `Arguments` as torch writes them."""
 
@@ -84,7 +85,7 @@ class Arguments(NamedTuple):
         """
         kind = AlphaClass.GENERIC if self.alpha is not None else AlphaClass.of(self.alpha_number)
         packed = self.packed and (*self.packed[:2], *map(probable, self.packed[2:]))
-        # Symbols for heads are compared here, not their examples: the graph then holds where the answer holds.
+        # Heads are compared as the symbols that they may be: the graph then holds where the answer holds.
         grouped = bool(self.query.shape[1] != self.key.shape[1])
         query, key, value = (_Example.of(tensor) for tensor in (self.query, self.key, self.value))
         problem = attention_problem(

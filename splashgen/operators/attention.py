@@ -35,8 +35,9 @@ def _attention(*inputs: Any) -> tuple[Tensor, Tensor]:
 
 def _keeps(given: Arguments) -> bool:
     """Whether what the backward pass needs is kept: only if there is one, and where its sizes are known."""
-    differentiable = (given.query, given.key, given.value, given.alpha)
-    if not torch.is_grad_enabled() or not any(one is not None and one.requires_grad for one in differentiable):
+    differentiable = given.query, given.key, given.value, given.alpha
+    wanted = any(tensor is not None and tensor.requires_grad for tensor in differentiable)
+    if not (wanted and torch.is_grad_enabled()):
         return False
     # An exported program knows neither the device it will run on nor whether it will be trained.
     if torch.compiler.is_exporting() or transformed():

@@ -13,8 +13,8 @@ from splashgen.strides import aligned
 __all__ = ["Gradients", "gradients", "unset_gradients"]
 
 Gradients = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Of query, key, value and α: the first three lie as `torch.empty_like` of their inputs would, the last is empty
-unless α is learned."""
+"""Of query, key, value and α: the first three lie as `torch.empty_like` of their inputs would; the last is
+empty unless α is learned."""
 
 
 def gradients(kernel: Kernel, dout: Tensor, given: Arguments, saved: Sequence[Tensor]) -> Gradients:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+from typing import Any
 
 from splashgen.alpha import AlphaClass
 from splashgen.config import Config
@@ -10,6 +11,8 @@ from splashgen.kernel import Kernel, build
 from splashgen.problem import DType, Operation, Problem
 
 __all__ = ["kernel_named", "name_of"]
+
+_KINDS = {"operation": Operation, "alpha": AlphaClass, "dtype": DType}
 
 
 @functools.cache
@@ -38,13 +41,15 @@ def kernel_named(name: str) -> Kernel:
         If this version of splashgen generates other code from it than the one that gave the name.
     """
     facts = json.loads(name)
-    kinds = {"operation": Operation, "alpha": AlphaClass, "dtype": DType}
-    plain = {field: kinds.get(field, lambda value: value)(value) for field, value in facts["problem"].items()}
+    plain: dict[str, Any] = {
+        field: _KINDS[field](value) if field in _KINDS else value for field, value in facts["problem"].items()
+    }
     config = Config.of(facts["family"], facts["config"])
     kernel = build(Problem(**plain), config)
     if kernel.rendered.hash != facts["code_hash"]:
         raise KernelError(
-            f"A compiled graph was traced with the kernel {config} of another version of splashgen; compile it "
-            "anew: clear torch's caches (TORCHINDUCTOR_CACHE_DIR) or set TORCHINDUCTOR_FORCE_DISABLE_CACHES=1."
+            f"A compiled graph was traced with the kernel {config} of another version of splashgen; compile "
+            "it anew: clear torch's caches (the folder TORCHINDUCTOR_CACHE_DIR), or set "
+            "TORCHINDUCTOR_FORCE_DISABLE_CACHES=1."
         )
     return kernel

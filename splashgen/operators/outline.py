@@ -16,7 +16,7 @@ __all__ = ["outline"]
 
 
 def outline(kernel: Kernel, q: Tensor, k: Tensor, v: Tensor, **features: Any) -> list[Tensor]:
-    """Tensors like [out, τ, whatever else is kept], in shape, strides, dtype and device; their values are unset.
+    """Tensors like [out, τ, whatever else is kept] in shape, strides, dtype and device; values are unset.
 
     The sizes of fake tensors may be symbols: those of the result are then expressions of them. Where the host
     function asks for a symbol's value, the graph being traced is tied to the answer, as any guard ties it.

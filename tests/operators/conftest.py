@@ -37,18 +37,30 @@ def dispatch_to(monkeypatch: pytest.MonkeyPatch) -> Iterator[Dispatch]:
 @pytest.fixture(
     params=[
         ("attention_torch", "cpu"),
-        (TRITON, "cpu"),
+        pytest.param((TRITON, "cpu"), marks=pytest.mark.slow),
         pytest.param((TRITON, "cuda"), marks=pytest.mark.gpu),
     ],
     ids=" on ".join,
 )
-def device(request: pytest.FixtureRequest, dispatch_to: Dispatch) -> torch.device:
-    """Each family where it runs; dispatch answers with its kernels, of small tiles."""
-    family, kind = request.param
-    if family == TRITON and kind == "cpu" and torch.cuda.is_available():
+def place(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Each family where it runs."""
+    if request.param == (TRITON, "cpu") and torch.cuda.is_available():
         pytest.skip("Triton compiles for the GPU in this process")
-    dispatch_to(family)
-    return torch.device(kind)
+    family, kind = request.param
+    return family, kind
+
+
+@pytest.fixture
+def family(place: tuple[str, str]) -> str:
+    """Whose kernels are called."""
+    return place[0]
+
+
+@pytest.fixture
+def device(place: tuple[str, str], dispatch_to: Dispatch) -> torch.device:
+    """Where they run; dispatch answers with them, with small tiles."""
+    dispatch_to(place[0])
+    return torch.device(place[1])
 
 
 @pytest.fixture

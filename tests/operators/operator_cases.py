@@ -1,5 +1,6 @@
 """Arguments of the attention operators for the tests, and kernels of either family behind dispatch."""
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 from attention_cases import SMALL, TRITON
 from attention_strategies import Call
 
+import splashgen
 from splashgen.families import family_named
 from splashgen.gpu import detect
 from splashgen.kernel import Kernel, build
@@ -14,6 +16,7 @@ from splashgen.operators.arguments import Arguments
 from splashgen.plans import settle
 from splashgen.problem import Problem
 
+Function = Callable[..., torch.Tensor]
 
 
 def small(family: str) -> dict[str, Any]:
@@ -60,3 +63,30 @@ def arguments_of(call: Call) -> Arguments:
         *packed[2:],
         "mixed",
     )
+
+
+def drawn(device: torch.device, n: int = 50, heads: int = 2) -> list[torch.Tensor]:
+    """Query, key and value (1, heads, n, 16) that require gradients, as models lay them out."""
+    generator = torch.Generator().manual_seed(n)
+    made = (torch.randn(1, n, heads, 16, generator=generator).to(device) for _ in range(3))
+    return [tensor.requires_grad_() for tensor in made]
+
+
+def attended(*tensors: torch.Tensor, **options: Any) -> torch.Tensor:
+    """Of tensors that lie as a model's do: (batch, n, heads, dim)."""
+    q, k, v = (tensor.transpose(1, 2) for tensor in tensors)
+    out: torch.Tensor = splashgen.attention(q, k, v, **options).square()
+    return out
+
+
+def compiled(function: Function, **options: Any) -> Function:
+    return torch.compile(function, **{"fullgraph": True, "backend": "aot_eager", **options})
+
+
+def same_in_every_bit(one: Function, other: Function, *tensors: torch.Tensor) -> bool:
+    """Outputs and gradients."""
+    results = []
+    for function in (one, other):
+        out = function(*tensors)
+        results.append([out, *torch.autograd.grad(out.sum(), tensors)])
+    return all(map(torch.equal, *results))

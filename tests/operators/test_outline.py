@@ -47,7 +47,9 @@ def check(call: Call, family: str, number: int) -> None:
     for environment in (None, ShapeEnv()):
         with FakeTensorMode(shape_env=environment) as mode:
             static = environment is None
-            fakes = [one if one is None else mode.from_tensor(one, static_shapes=static) for one in given.tensors]
+            fakes = [
+                one if one is None else mode.from_tensor(one, static_shapes=static) for one in given.tensors
+            ]
             told = attention_saving(*fakes, *given.others, name_of(kernel))
         assert facts(told) == facts(real), kernel.config
     inputs = {memory(one) for one in given.tensors if one is not None}
