@@ -1,5 +1,7 @@
 """Dynamic shapes: what is kept has symbols for sizes, and lengths share graphs."""
 
+from functools import partial
+
 import pytest
 import torch
 from attention_cases import NUMPY_IS_QUIET
@@ -31,6 +33,25 @@ def test_marked_dynamic(device: torch.device, forwards: list[Kernel]) -> None:
             torch._dynamo.mark_dynamic(tensor, 1)
         assert same_in_every_bit(function, attended, *tensors)
     assert (counter.frame_count, len(forwards)) == (1, 3)
+
+
+def test_longest_lengths_of_packed_sequences(device: torch.device, forwards: list[Kernel]) -> None:
+    """They are numbers, and what is kept depends on them."""
+    counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
+
+    def eager(offsets: torch.Tensor, longest: int, *tensors: torch.Tensor) -> torch.Tensor:
+        out = splashgen.attention_varlen(
+            *(tensor[0] for tensor in tensors), offsets, offsets, longest, longest
+        )
+        return out.square()
+
+    function = compiled(eager, backend=counter)
+    for lengths in ([20, 45], [33, 70], [7, 50]):
+        offsets = torch.tensor([0, *lengths], device=device).cumsum(0).to(torch.int32)
+        given = offsets, max(lengths)
+        tensors = drawn(device, sum(lengths), heads=1)
+        assert same_in_every_bit(partial(function, *given), partial(eager, *given), *tensors)
+    assert (counter.frame_count, len(forwards)) == (2, 3)
 
 
 def test_sizes_that_only_the_device_knows(device: torch.device, forwards: list[Kernel]) -> None:
