@@ -6,6 +6,7 @@ import pytest
 import torch
 from attention_cases import NUMPY_IS_QUIET
 from operator_cases import attended, compiled, drawn, same_in_every_bit
+from torch._dynamo.testing import CompileCounterWithBackend
 
 import splashgen
 from splashgen.kernel import Kernel
@@ -15,7 +16,7 @@ pytestmark = [NUMPY_IS_QUIET, pytest.mark.filterwarnings("ignore:No config is tu
 
 def test_lengths_share_a_graph(device: torch.device, forwards: list[Kernel]) -> None:
     """The first length has a graph of its own, all later ones another; one tile may have a third."""
-    counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
+    counter = CompileCounterWithBackend("aot_eager")
     function = compiled(attended, backend=counter)
     lengths = (40, 45, 33, 70)
     for n in lengths:
@@ -25,7 +26,7 @@ def test_lengths_share_a_graph(device: torch.device, forwards: list[Kernel]) -> 
 
 
 def test_marked_dynamic(device: torch.device, forwards: list[Kernel]) -> None:
-    counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
+    counter = CompileCounterWithBackend("aot_eager")
     function = compiled(attended, backend=counter)
     for n in (40, 70, 97):
         tensors = drawn(device, n, heads=1)
@@ -37,7 +38,7 @@ def test_marked_dynamic(device: torch.device, forwards: list[Kernel]) -> None:
 
 def test_longest_lengths_of_packed_sequences(device: torch.device, forwards: list[Kernel]) -> None:
     """They are numbers, and what is kept depends on them."""
-    counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
+    counter = CompileCounterWithBackend("aot_eager")
 
     def eager(offsets: torch.Tensor, longest: int, *tensors: torch.Tensor) -> torch.Tensor:
         out = splashgen.attention_varlen(
