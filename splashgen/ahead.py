@@ -10,10 +10,10 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from splashgen.kernel import Kernel
+from splashgen.launches import with_launches
 
 if TYPE_CHECKING:
     import torch
@@ -126,29 +126,20 @@ def compile_ahead(kernel: Kernel, arguments: tuple[Any, ...], features: dict[str
 def _launches(kernel: Kernel, arguments: tuple[Any, ...], features: dict[str, Any]) -> list[Launch]:
     """What forward and backward launch, found out by running them on host memory that nobody touches."""
     import torch
-    from triton.runtime import JITFunction
 
     found: list[Launch] = []
 
-    class Recorded:
-        def __init__(self, function: Any) -> None:
-            self._function = function
+    def record(function: Any, *args: Any, **options: Any) -> None:
+        found.append((function, args, options))
 
-        def __getitem__(self, grid: Any) -> Callable[..., None]:
-            return lambda *args, **options: found.append((self._function, args, options))
-
-    names = {
-        name: Recorded(value) if isinstance(value, JITFunction) else value
-        for name, value in vars(kernel.module).items()
-    }
     # Triton asks for dtypes, strides and addresses alone. Meta tensors would do, but their first use takes
     # longer than this function: torch imports hundreds of modules. The scale's value does not matter.
     given = (*map(_stand_in, arguments), 1.0)
     options = {name: _stand_in(value) for name, value in features.items()}
-    forward = FunctionType(kernel.module.forward.__code__, names)
+    forward = with_launches(kernel.module, "forward", record)
     out, saved = forward(*given, **options)
     if kernel.backward is not None:
-        backward = FunctionType(kernel.module.backward.__code__, names)
+        backward = with_launches(kernel.module, "backward", record)
         backward(torch.empty_like(out), *given, saved, **options)
     return found
 

@@ -9,7 +9,7 @@ from splashgen.ahead import compile_ahead
 from splashgen.autograd import AttentionFunction, Call, ZeroFunction
 from splashgen.dispatch import memo
 from splashgen.features import Packed, alpha_tensor, feature_arguments, on_device_of, precise
-from splashgen.operators import attention_operator, needs_operator
+from splashgen.operators import attention_operator, needs_operator, tables
 from splashgen.plans import Masks, Options, Plan, check, plan_for, settle, signature
 from splashgen.strides import aligned
 from splashgen.support import support_size
@@ -156,5 +156,6 @@ def _through_operator(
     out, tau = attention_operator(
         query, key, value, tensor, *masks, *offsets[:2],
         number, scale, causal, *window_size, *offsets[2:], options[5] or "mixed",
+        tables() if torch.compiler.is_compiling() else "",
     )  # fmt: skip
     return out.to(dtype), tau

@@ -67,10 +67,10 @@ def entmax15(x: Tensor, dim: int = -1) -> Tensor:
 
 
 def _rowwise(x: Tensor, alpha: float | Tensor) -> Tensor:
+    training = torch.is_grad_enabled() and x.requires_grad
     if needs_operator():
         given = (alpha_tensor(alpha, x), 0.0) if isinstance(alpha, Tensor) else (None, float(alpha))
-        return entmax_operator(x, *given)
-    training = torch.is_grad_enabled() and x.requires_grad
+        return entmax_operator(x, *given, training)
     kind = AlphaClass.GENERIC if isinstance(alpha, Tensor) else AlphaClass.of(float(alpha))
     key = Operation.ENTMAX, kind, x.dtype, length_bucket(x.shape[-1]), training, x.device
     kernel: Kernel | None = memo.get(key)

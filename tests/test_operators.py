@@ -101,3 +101,22 @@ def test_torch_func_grad_is_refused_clearly() -> None:
     q, k, v = (t.detach() for t in drawn())
     with pytest.raises(RuntimeError, match=r"torch\.autograd\.grad"):
         torch.func.grad(lambda t: splashgen.attention(t, k, v).sum())(q)
+
+
+def test_an_exported_program_can_be_trained() -> None:
+    q, k, v = drawn()
+
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.key = torch.nn.Parameter(k.detach().clone())
+
+        def forward(self, q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+            return splashgen.attention(q, self.key, v, is_causal=True)
+
+    program = torch.export.export(Model(), (q, v))
+    assert "attention_saving" not in str(program.run_decompositions().graph)
+    trained = program.module()
+    trained(q, v).square().sum().backward()
+    splashgen.attention(q, k, v, is_causal=True).square().sum().backward()
+    torch.testing.assert_close(trained.key.grad, k.grad)

@@ -35,4 +35,5 @@ FAMILY = Family(
     space=_SPACE,
     default=_default,
     supports=lambda problem: problem.dtype in (DType.FLOAT32, DType.FLOAT64),
+    keeps_tau_alone=True,
 )
