@@ -16,7 +16,7 @@ SLOW = pytest.mark.slow
 @pytest.mark.parametrize("solver", ["newton", "halley", "bisection"])
 @pytest.mark.parametrize("alpha", ["2", "1.5", pytest.param("1.2", marks=SLOW), "generic"])
 def test_solvers(alpha: str, solver: str, device: torch.device) -> None:
-    problem = problem_of(alpha, causal=True)
+    problem = problem_of(alpha, causal=True, alibi=True)
     kernel = triton_kernel(problem, device, **SMALL, solver=solver, tolerance=1e-5)
     agree(kernel, draw(problem, 60, heads=1, device=device))
 
