@@ -1,7 +1,7 @@
 """One cell: everybody's first call, memory and errors, then everybody's times, in turn."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,9 +59,15 @@ def inputs_of(cell: Cell, device: torch.device) -> Tensors:
 
 
 def measure(
-    cell: Cell, peers: Sequence[Peer], tensors: Tensors, *, rounds: int, seconds: float
+    cell: Cell,
+    peers: Sequence[Peer],
+    tensors: Tensors,
+    *,
+    rounds: int,
+    seconds: float,
+    starting: Callable[[Peer], None] = lambda peer: None,
 ) -> dict[str, dict[str, Any]]:
-    """A row for each peer, whatever happens to it; times are milliseconds.
+    """A row for each peer, whatever happens to it; times are milliseconds. `starting` hears of first calls.
 
     Training forward and backward are timed apart. One round times everybody once, and rounds begin with a
     different peer each, until there are enough of them or the seconds are over.
@@ -80,6 +86,7 @@ def measure(
         if refused is not None:
             rows[peer.name] = {"status": "missing" if peer.missing else "unsupported", "reason": refused}
             continue
+        starting(peer)
         try:
             contender = _start(cell, peer, tensors, sample)
         except Exception as error:

@@ -50,11 +50,21 @@ def run(plan: Plan, results: Results, device: torch.device, say: Say) -> int:
             continue
         if session is None:
             session = results.begin(session_facts(device))
+        known = started.copy()
         started |= {(peer.name, cell.seq_len, cell.head_dim) for peer in peers}
+
+        def starting(peer: Peer, cell: Cell = cell, known: set[tuple[str, int, int]] = known) -> None:
+            """Who compiles and tunes for a new shape may take minutes without a word."""
+            if peer.start_seconds and (peer.name, cell.seq_len, cell.head_dim) not in known:
+                about = f"which takes about {peer.start_seconds:.0f} s"
+                say(f"n={cell.seq_len} d={cell.head_dim}: {peer.title} starts, {about}.")
+
         try:
             tensors = inputs_of(cell, device)
             density = results.density(cell) or density_of(cell, tensors)
-            rows = measure(cell, peers, tensors, rounds=plan.rounds, seconds=plan.cell_seconds)
+            rows = measure(
+                cell, peers, tensors, rounds=plan.rounds, seconds=plan.cell_seconds, starting=starting
+            )
         except DeviceLost as error:
             results.add_run(cell, density, session, error.rows)
             say(str(error))

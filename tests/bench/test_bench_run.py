@@ -126,6 +126,12 @@ def test_a_slow_starter_waits_for_a_run_with_more_time(results: Results) -> None
     assert set(results.data["cells"][CELL.key]["runs"][0]["peers"]) == {"ours"}
 
 
+def test_a_peer_that_takes_its_time_to_start_is_announced_once(results: Results) -> None:
+    slow = replace(MATH, name="slow", title="Slow", start_seconds=20.0)
+    _, said = _go(Plan([CELL, replace(CELL, seed=1)], [OURS, slow]), results)
+    assert [line for line in said if "starts" in line] == ["n=64 d=16: Slow starts, which takes about 20 s."]
+
+
 def test_softmax_is_compared_with_softmax_and_has_no_budget(results: Results) -> None:
     _go(Plan([CELL], [OURS, MATH]), results)
     errors = _row(results, CELL, "sdpa_math")["errors"]
