@@ -1,4 +1,4 @@
-"""Row-wise entmax on a GPU: rows that fit are held in registers, others are read once and where they matter."""
+"""Row-wise entmax on a GPU: rows that fit are held in registers; others are read once, then in parts."""
 
 from splashgen.config import Config
 from splashgen.families import Family
