@@ -85,5 +85,7 @@ def draw(rows: list[Row], path: Path) -> None:
                         *zip(*points, strict=True), "o-", ms=3, color=f"C{color}", label=PEERS[name].title
                     )
             axes.set_xscale("log", base=2)
+            if field == "median_ms":
+                axes.set_yscale("log")
             axes.set(title=f"{model}, scores: {scores}", xlabel="length", ylabel=label)
     save(drawn, grid, path)

@@ -40,10 +40,14 @@ def curves(
     x: Callable[[dict[str, Any]], list[float]],
     y: Callable[[dict[str, Any]], list[float]],
 ) -> None:
-    """One line a variant: the mean over seeds, and between the lowest and the highest seed a band."""
+    """One line a variant: the mean over the seeds that are there, and from lowest to highest a band."""
     for variant, group in grouped(rows, lambda row: row["variant"]).items():
-        xs = x(group[0])
-        columns = list(zip(*(y(row) for row in group), strict=True))
+        values: dict[float, list[float]] = {}
+        for row in group:
+            for place, value in zip(x(row), y(row), strict=True):
+                values.setdefault(place, []).append(value)
+        xs = sorted(values)
+        columns = [values[place] for place in xs]
         color = COLORS.get(variant)
         axes.plot(xs, [mean(c) for c in columns], marker="o", markersize=3, color=color, label=variant)
         axes.fill_between(xs, list(map(min, columns)), list(map(max, columns)), color=color, alpha=0.2, lw=0)

@@ -78,3 +78,14 @@ def test_results_of_another_config_are_refused(tmp_path):
     assert Results(path, "recall", {"steps": 3}).has({"seed": 1})
     with pytest.raises(ValueError, match="another experiment or config"):
         Results(path, "recall", {"steps": 4})
+
+
+def test_a_picture_needs_no_complete_results(tmp_path):
+    """A seed that lacks its last context is drawn as far as it goes."""
+    [model] = [experiment for experiment in EXPERIMENTS if experiment.name == "language_model"]
+    rows = [
+        {**run, "validation_loss": 5.0, "step_ms": 1.0, "peak_gb": 0.1, "losses": [5.0]}
+        for run in model.runs(model.config)
+    ]
+    model.draw(rows[:-1], tmp_path / "some.png")
+    assert (tmp_path / "some.png").stat().st_size > 5000

@@ -6,7 +6,7 @@ import pytest
 import torch
 from attention_cases import NUMPY_IS_QUIET, TRITON
 from attention_strategies import Call, calls, semantics
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, assume, given, seed, settings
 from hypothesis import strategies as st
 from operator_cases import arguments_of, drawn_kernel
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -89,6 +89,11 @@ def several(family: str, examples: int, device: torch.device, dtypes: list[str])
     )
     @given(calls(semantics(dtypes), 70, device), st.integers(0, 10**6))
     def each(call: Call, number: int) -> None:
-        check(call, family, number)
+        try:
+            check(call, family, number)
+        except Exception as error:
+            # A space holds configs that a chip has no memory for; the tuner never runs them either.
+            assume(type(error).__name__ != "OutOfResources")
+            raise
 
     each()
