@@ -7,6 +7,8 @@ import torch
 from tiny_models import ARCHITECTURES, DECODERS, batch, built, softmax_is_entmax
 from transformers import AutoModelForCausalLM
 
+import splashgen
+
 
 def _outputs(
     model: Any, inputs: dict[str, torch.Tensor], **options: Any
@@ -39,6 +41,22 @@ def test_agrees_with_dense_entmax(name: str, side: str | None) -> None:
 def test_one_alpha_a_layer(name: str) -> None:
     alphas = [1.3, 2.0, 1.6][: 2 if name == "gpt2" else 3]
     _agree(built(name, splashgen_alpha=alphas), built(name, "eager"), batch("right"), alphas)
+
+
+def test_a_model_says_how_sparse_its_scores_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attention is told, and refuses what it does not know."""
+    told: list[Any] = []
+    attention = splashgen.attention
+    monkeypatch.setattr(
+        splashgen,
+        "attention",
+        lambda *args, **options: told.append(options["sparsity"]) or attention(*args, **options),
+    )
+    built("gpt2", splashgen_sparsity="sparse")(**batch())
+    built("gpt2")(**batch())
+    assert set(told[: len(told) // 2]) == {"sparse"} and set(told[len(told) // 2 :]) == {None}
+    with pytest.raises(ValueError, match="sparsity must be None, 'dense', 'mixed' or 'sparse'"):
+        built("gpt2", splashgen_sparsity="thin")(**batch())
 
 
 def test_alpha_near_1_is_nearly_softmax() -> None:

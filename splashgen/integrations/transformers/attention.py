@@ -87,8 +87,15 @@ def computed(
     """Entmax attention with α of the module; softmax attention where there is a dropout, 0 included."""
     if dropout is not None:
         return softmax_attention(query, key, value, dropout=dropout, **options)
-    out: Tensor = splashgen.attention(query, key, value, alpha=alpha_of(module), **options)
+    out: Tensor = splashgen.attention(
+        query, key, value, alpha=alpha_of(module), sparsity=_sparsity_of(module), **options
+    )
     return out
+
+
+def _sparsity_of(module: nn.Module) -> Any:
+    """`config.splashgen_sparsity`, which `splashgen.attention` checks."""
+    return getattr(getattr(module, "config", None), "splashgen_sparsity", None)
 
 
 def arguments(
@@ -154,6 +161,7 @@ def _packed(
         int(kwargs["max_length_q"]),
         int(kwargs["max_length_k"]),
         alpha=alpha_of(module),
+        sparsity=_sparsity_of(module),
         **_pattern(module, scaling, is_causal, sliding_window),
     )
     return out[None]
