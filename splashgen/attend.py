@@ -8,9 +8,9 @@ from torch import Tensor
 from splashgen.ahead import compile_ahead
 from splashgen.autograd import AttentionFunction, Call, ZeroFunction
 from splashgen.dispatch import memo
-from splashgen.features import Packed, alpha_tensor, feature_arguments, on_device_of, precise
+from splashgen.features import alpha_tensor, feature_arguments, on_device_of, precise
 from splashgen.operators import attention_operator, needs_operator, tables
-from splashgen.plans import Masks, Options, Plan, check, plan_for, settle, signature
+from splashgen.plans import Plan, Request, check, plan_for, settle, signature
 from splashgen.strides import aligned
 from splashgen.support import support_size
 
@@ -19,61 +19,42 @@ __all__ = ["attend"]
 _MOST_PLANS = 8192
 
 
-def attend(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    alpha: float | Tensor,
-    options: Options,
-    masks: Masks,
-    packed: Packed | None,
-    return_tau: bool,
-    return_support: bool,
-) -> Any:
-    """What `attention` and `attention_varlen` return; their docstrings say what each argument may be.
-
-    `packed` is None for tensors of (batch, heads, seq, head_dim), else the offsets and longest sequences of
-    those of (total, heads, head_dim).
-    """
+def attend(request: Request, return_tau: bool, return_support: bool) -> Any:
+    """What `attention` and `attention_varlen` return; their docstrings say what each argument may be."""
     if torch._C._is_any_autocast_enabled():
-        query, key, value = _autocast(query, key, value)
+        query, key, value = _autocast(*request[:3])
+        request = request._replace(query=query, key=key, value=value)
     if needs_operator():
-        out, tau = _through_operator(query, key, value, alpha, options, masks, packed)
+        out, tau = _through_operator(request)
     else:
-        plan, new = _planned(query, key, value, alpha, options, masks, packed)
-        out, tau = _run(plan, query, key, value, alpha, masks, packed, new)
+        plan, new = _planned(request)
+        out, tau = _run(plan, request, new)
     if not return_support:
         return (out, tau) if return_tau else out
+    query, key, _, alpha, options, masks, packed = request
     causal, scale, window_size = settle(options, query.shape[-1])
     support = support_size(query, key, tau, alpha, scale, causal, window_size, *masks, packed)
     return (out, tau, support) if return_tau else (out, support)
 
 
-def _planned(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    alpha: float | Tensor,
-    options: Options,
-    masks: Masks,
-    packed: Packed | None,
-) -> tuple[Plan, bool]:
+def _planned(request: Request) -> tuple[Plan, bool]:
     """The plan of an earlier call with arguments like these, else a new one; whether it is new."""
     name, training = None, False
     try:
+        query, key, value, alpha, *_ = request
         training = torch.is_grad_enabled() and (
             query.requires_grad
             or key.requires_grad
             or value.requires_grad
             or (isinstance(alpha, Tensor) and alpha.requires_grad)
         )
-        name = signature(query, key, value, alpha, options, masks, packed, training)
+        name = signature(request, training)
         plan = memo.get(name)
     except (AttributeError, TypeError):  # something is no tensor or has no hash: the checks tell
         plan = None
     new = plan is None
     if plan is None:
-        plan = plan_for(query, key, value, alpha, options, masks, packed, training)
+        plan = plan_for(request, training)
         if len(memo) >= _MOST_PLANS:
             memo.clear()
         if name is not None:
@@ -93,18 +74,10 @@ def _autocast(*tensors: Any) -> Any:
     return tuple(one.to(dtype) if cast else one for one, cast in zip(tensors, castable, strict=True))
 
 
-def _run(
-    plan: Plan,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    alpha: float | Tensor,
-    masks: Masks,
-    packed: Packed | None,
-    new: bool,
-) -> tuple[Tensor, Tensor]:
+def _run(plan: Plan, request: Request, new: bool) -> tuple[Tensor, Tensor]:
+    query, key, value, alpha, _, masks, packed = request
     if plan.kernel is None:
-        return _nothing(query, key, value, packed)
+        return _nothing(request)
     dtype = query.dtype
     if plan.widened:
         query, key, value = query.float(), key.float(), value.float()
@@ -129,22 +102,16 @@ def _run(
     return (out.to(dtype) if plan.widened else out), tau
 
 
-def _nothing(query: Tensor, key: Tensor, value: Tensor, packed: Packed | None) -> tuple[Tensor, Tensor]:
+def _nothing(request: Request) -> tuple[Tensor, Tensor]:
+    query, key, value = request[:3]
     out = ZeroFunction.apply((*query.shape[:-1], value.shape[-1]), query, key, value)
-    rows_of = (query.shape[1], query.shape[0]) if packed else query.shape[:3]
+    rows_of = query.shape[:3] if request.packed is None else (query.shape[1], query.shape[0])
     return out, torch.full(rows_of, float("inf"), dtype=precise(query), device=query.device)
 
 
-def _through_operator(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    alpha: float | Tensor,
-    options: Options,
-    masks: Masks,
-    packed: Packed | None,
-) -> tuple[Tensor, Tensor]:
-    check(query, key, value, alpha, options, masks, packed)
+def _through_operator(request: Request) -> tuple[Tensor, Tensor]:
+    check(request)
+    query, key, value, alpha, options, masks, packed = request
     causal, scale, window_size = settle(options, query.shape[-1])
     tensor, number = (alpha, 0.0) if isinstance(alpha, Tensor) else (None, float(alpha))
     if tensor is not None:
@@ -155,7 +122,7 @@ def _through_operator(
     offsets = packed if packed is not None else (None, None, 0, 0)
     out, tau = attention_operator(
         query, key, value, tensor, *masks, *offsets[:2],
-        number, scale, causal, *window_size, *offsets[2:], options[5] or "mixed",
+        number, scale, causal, *window_size, *offsets[2:], options.sparsity or "mixed",
         tables() if torch.compiler.is_compiling() else "",
     )  # fmt: skip
     return out.to(dtype), tau

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -18,13 +18,32 @@ from splashgen.features import Packed, attention_problem, dtype_of
 from splashgen.kernel import Kernel
 from splashgen.problem import length_bucket
 
-__all__ = ["Masks", "Options", "Plan", "check", "plan_for", "settle", "signature"]
+__all__ = ["Options", "Plan", "Request", "check", "plan_for", "settle", "signature"]
 
-Options = tuple[bool, float | None, bool, tuple[int, int], float, str | None]
-"""is_causal, scale, enable_gqa, window_size, dropout_p, sparsity."""
 
-Masks = tuple[Tensor | None, Tensor | None, Tensor | None]
-"""alibi_slopes, key_padding, attn_mask."""
+class Options(NamedTuple):
+    """What a call says besides its tensors, as it says it."""
+
+    is_causal: bool
+    scale: float | None
+    enable_gqa: bool
+    window_size: tuple[int, int]
+    dropout_p: float
+    sparsity: str | None
+
+
+class Request(NamedTuple):
+    """The arguments of a call, as they were given."""
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    alpha: float | Tensor
+    options: Options
+    masks: tuple[Tensor | None, Tensor | None, Tensor | None]
+    """alibi_slopes, key_padding, attn_mask."""
+    packed: Packed | None
+    """The offsets and longest sequences of tensors of (total, heads, head_dim)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +63,9 @@ class Plan:
     """Whether the kernel has no features besides α."""
 
 
-def signature(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    alpha: float | Tensor,
-    options: Options,
-    masks: Masks,
-    packed: Packed | None,
-    training: bool,
-) -> tuple[Any, ...]:
+def signature(request: Request, training: bool) -> tuple[Any, ...]:
     """Everything that a plan depends on, and nothing that changes with each batch of packed sequences."""
+    query, key, value, alpha, options, masks, packed = request
     if packed is None:
         shapes: tuple[Any, ...] = query.shape, key.shape, value.shape
     else:
@@ -84,52 +95,36 @@ def _facts(value: Any) -> Any:
     return type(value), value
 
 
-def check(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    alpha: float | Tensor,
-    options: Options,
-    masks: Masks,
-    packed: Packed | None,
-) -> None:
+def check(request: Request) -> None:
     """Refuse what cannot be computed, with `TypeError` or `ValueError`."""
-    _, scale, enable_gqa, window_size, dropout_p, _ = options
+    query, key, value, alpha, options, masks, packed = request
     if packed is None:
-        check_attention(query, key, value, enable_gqa)
+        check_attention(query, key, value, options.enable_gqa)
         shape = query.shape[0], query.shape[1], query.shape[2], key.shape[2]
     else:
         names = ("cu_seqlens_q", "cu_seqlens_k"), ("max_seqlen_q", "max_seqlen_k")
         offsets = dict(zip(names[0], packed[:2], strict=True))
         longest = dict(zip(names[1], packed[2:], strict=True))
-        check_varlen(query, key, value, offsets, longest, enable_gqa)
+        check_varlen(query, key, value, offsets, longest, options.enable_gqa)
         shape = packed[0].shape[0] - 1, query.shape[1], 0, 0
-    check_options(scale, window_size, dropout_p)
+    check_options(options.scale, options.window_size, options.dropout_p)
     check_alpha_argument(alpha, query.shape[1], query.device)
     check_masks(shape, query.device, *masks)
 
 
 def settle(options: Options, head_dim: int) -> tuple[bool, float, tuple[int, int]]:
     """(causal, scale, window_size); a window that ends at the query is a causal mask."""
-    is_causal, scale, _, (left, right), _, _ = options
-    causal = bool(is_causal) or right == 0
+    scale, (left, right) = options.scale, options.window_size
+    causal = bool(options.is_causal) or right == 0
     window = (-1, -1) if causal and left == -1 else (left, 0 if causal else right)
     return causal, 1.0 / math.sqrt(head_dim) if scale is None else float(scale), window
 
 
-def plan_for(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    alpha: float | Tensor,
-    options: Options,
-    masks: Masks,
-    packed: Packed | None,
-    training: bool,
-) -> Plan:
+def plan_for(request: Request, training: bool) -> Plan:
     """Check the arguments and find the kernel for them."""
-    check(query, key, value, alpha, options, masks, packed)
-    regime = regime_of(options[5])
+    check(request)
+    query, key, value, alpha, options, masks, packed = request
+    regime = regime_of(options.sparsity)
     causal, scale, window_size = settle(options, query.shape[-1])
     learned = isinstance(alpha, Tensor) and alpha.requires_grad and training
     kind = AlphaClass.GENERIC if isinstance(alpha, Tensor) else AlphaClass.of(float(alpha))

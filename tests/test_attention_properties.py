@@ -20,7 +20,7 @@ import splashgen
 from splashgen.alpha import AlphaClass
 from splashgen.budget import error, judge
 from splashgen.features import alpha_tensor, attention_problem, feature_arguments, padding_mask
-from splashgen.plans import settle
+from splashgen.plans import Options, settle
 from splashgen.problem import DType
 from splashgen.reference import attention_gradients, attention_varlen_gradients
 
@@ -74,7 +74,7 @@ def triton(call: Call) -> dict[str, torch.Tensor]:
     alpha, gqa = options.pop("alpha"), options.pop("enable_gqa")
     masks = [options.get(name) for name in ("alibi_slopes", "key_padding", "attn_mask")]
     window = options.get("window_size", (-1, -1))
-    given = options["is_causal"], options.get("scale"), gqa, window, 0.0, None
+    given = Options(options["is_causal"], options.get("scale"), gqa, window, 0.0, None)
     causal, scale, window = settle(given, call.q.shape[-1])
     learned = isinstance(alpha, torch.Tensor) and alpha.requires_grad
     problem = attention_problem(

@@ -13,7 +13,7 @@ from splashgen.families import family_named
 from splashgen.gpu import detect
 from splashgen.kernel import Kernel, build
 from splashgen.operators.arguments import Arguments
-from splashgen.plans import settle
+from splashgen.plans import Options, settle
 from splashgen.problem import Problem
 
 Function = Callable[..., torch.Tensor]
@@ -43,7 +43,7 @@ def arguments_of(call: Call) -> Arguments:
     alpha = options["alpha"]
     learned = isinstance(alpha, torch.Tensor)
     window = options.get("window_size", (-1, -1))
-    given = options["is_causal"], options.get("scale"), options["enable_gqa"], window, 0.0, None
+    given = Options(options["is_causal"], options.get("scale"), options["enable_gqa"], window, 0.0, None)
     causal, scale, window = settle(given, call.q.shape[-1])
     tensors = [call.q, call.k, call.v]
     if call.q.device.type == "cpu" and call.q.dtype in (torch.float16, torch.bfloat16):
