@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from splashgen.bench.results import BenchError, Results
+from splashgen.bench.results import BenchError, Results, finished_runs
 
 __all__ = ["Collected", "milliseconds"]
 
@@ -30,10 +30,10 @@ class Collected:
         for file in files:
             sessions = file.data["sessions"]
             for key, cell in file.data["cells"].items():
-                runs = [run for run in cell["runs"] if sessions[run["session"]]["gpu"] == gpu]
-                if runs:
+                kept = [run for run in finished_runs(cell["runs"]) if sessions[run["session"]]["gpu"] == gpu]
+                if kept:
                     self._cells[key] = cell
-                for run in runs:
+                for run in kept:
                     session = sessions[run["session"]]
                     self._runs.setdefault(key, []).append((session["date"], {**run, "made": session}))
             for n, rows in file.data["entmax"].items():
