@@ -1,26 +1,26 @@
 """One cell: everybody's first call, memory and errors, then everybody's times, in turn."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from splashgen.bench.cells import Cell
+from splashgen.bench.drawing import Tensors
 from splashgen.bench.peers import Attend, Peer
 from splashgen.bench.truth import Sample
 from splashgen.tune.measure.timing import Stopwatch
-from splashgen.workloads import attention_tensors
 
-__all__ = ["DeviceLost", "inputs_of", "measure", "reason"]
+__all__ = ["DeviceLost", "Rows", "measure", "reason", "rotated"]
 
 _FEWEST = 5
 _LONGEST_STEP_S = 10.0
 """Of forward and backward: six of them, the fewest, are a minute."""
 
-Tensors = dict[str, torch.Tensor]
+Item = TypeVar("Item")
 
 
 Rows = dict[str, dict[str, Any]]
@@ -50,19 +50,6 @@ class _Contender:
     watch: Stopwatch
     forward_ms: list[float] = field(default_factory=list)
     backward_ms: list[float] = field(default_factory=list)
-
-
-def inputs_of(cell: Cell, device: torch.device, drawn: Tensors | None = None) -> Tensors:
-    """`q`, `k`, `v`, which require gradients, and `dout`, in the cell's dtype on the device.
-
-    Drawn here, unless they are given as `attention_tensors` answers.
-    """
-    dtype = getattr(torch, cell.dtype.value)
-    drawn = drawn or attention_tensors(cell.workload, cell.shape, cell.seed)
-    tensors = {name: tensor.to(device=device, dtype=dtype) for name, tensor in drawn.items()}
-    for name in ("q", "k", "v"):
-        tensors[name].requires_grad_()
-    return tensors
 
 
 def measure(
@@ -174,7 +161,7 @@ def _time(
     for turn in range(-1, rounds):  # the first round warms up
         if turn >= min(_FEWEST, rounds) and time.monotonic() > end:
             break
-        for contender in list(_rotated(contenders, turn)):
+        for contender in rotated(contenders, turn):
             try:
                 spent = _lap(contender, tensors)
             except Exception as error:
@@ -191,10 +178,10 @@ def _time(
         del contender.row["reason"]
 
 
-def _rotated(contenders: list[_Contender], turn: int) -> Iterator[_Contender]:
-    first = turn % max(len(contenders), 1)
-    yield from contenders[first:]
-    yield from contenders[:first]
+def rotated(everybody: Sequence[Item], turn: int) -> list[Item]:
+    """Everybody once, each turn beginning with another one: nobody always follows the same."""
+    first = turn % max(len(everybody), 1)
+    return [*everybody[first:], *everybody[:first]]
 
 
 def _lap(contender: _Contender, tensors: Tensors) -> tuple[float, float]:

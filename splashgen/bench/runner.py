@@ -7,9 +7,9 @@ from collections.abc import Collection
 import torch
 
 from splashgen.bench.cells import Cell
-from splashgen.bench.drawing import Drawing
+from splashgen.bench.drawing import Drawing, inputs_of
 from splashgen.bench.facts import session_facts
-from splashgen.bench.measure import DeviceLost, inputs_of, reason
+from splashgen.bench.measure import DeviceLost, reason
 from splashgen.bench.peers import OURS, Peer
 from splashgen.bench.results import Results
 from splashgen.bench.visit import Plan, Say, Shape, Visit, shape_of

@@ -8,8 +8,8 @@ from functools import partial
 import torch
 
 from splashgen.bench.cells import Cell
-from splashgen.bench.drawing import Drawing
-from splashgen.bench.measure import Rows, Tensors, measure
+from splashgen.bench.drawing import Drawing, Tensors
+from splashgen.bench.measure import Rows, measure
 from splashgen.bench.peers import OURS, Peer
 from splashgen.bench.report import cell_lines
 from splashgen.bench.results import Results

@@ -13,8 +13,7 @@ import splashgen
 from splashgen.bench import measure as measure_module
 from splashgen.bench.cells import GRID, TOY_GRID, Cell, select
 from splashgen.bench.collected import Collected
-from splashgen.bench.drawing import Drawing
-from splashgen.bench.measure import inputs_of
+from splashgen.bench.drawing import Drawing, inputs_of
 from splashgen.bench.peers import OURS, PEERS, Peer, chosen, dense
 from splashgen.bench.peers.peer import Attend
 from splashgen.bench.results import BenchError, Results
