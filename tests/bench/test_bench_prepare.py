@@ -100,7 +100,7 @@ def test_the_grid_has_work_for_every_core_and_each_piece_once() -> None:
     pieces = ADASPLASH2.compilations(GRID[0], H100)
     assert len({piece.job for piece in pieces}) == len(pieces) == 62
     longer = ADASPLASH2.compilations(Cell(65536, 128, "gaussian", 1, 16), H100)
-    assert longer[0].seconds > pieces[0].seconds
+    assert max(piece.seconds for piece in longer) > max(piece.seconds for piece in pieces)
     assert not PEERS["flash2"].compilations(GRID[0], H100)
 
 
