@@ -19,7 +19,7 @@ from splashgen.gpu import Gpu
 
 __all__ = ["Prepared", "prepare"]
 
-LIMIT_S = 300.0
+LIMIT_S = 420.0
 """For one kernel, where it is compiled beside as many others as there are cores."""
 _PERIOD_S = 5.0
 
