@@ -24,7 +24,7 @@ CALL = """
 import json, torch
 from splashgen.alpha import AlphaClass
 from splashgen.compile.recorder import compiling_for
-from splashgen.compile.warm import _counting
+from splashgen.compile.warm import counting
 from splashgen.gpu import KNOWN_GPUS
 from splashgen.kernel import build
 from splashgen.problem import DType, Operation, Problem
@@ -32,7 +32,7 @@ from splashgen.store import lookup
 
 gpu = KNOWN_GPUS["h100"]
 problem = Problem(Operation.ATTENTION, AlphaClass.TWO, DType.FLOAT16, 300, 16, 16, training=False)
-with _counting() as hits, compiling_for(gpu):
+with counting() as hits, compiling_for(gpu):
     forward = build(problem, lookup(problem, gpu).config).forward
     for batch, heads, length in ((1, 1, 1), (3, 5, 77), (2, 16, 4096)):
         q = torch.empty(batch, length, heads, 16, dtype=torch.float16, device="meta").transpose(1, 2)

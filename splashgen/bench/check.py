@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from splashgen.bench.cells import GRID, Cell
-from splashgen.bench.collected import Collected, milliseconds
+from splashgen.bench.collected import Collected, added, milliseconds
 from splashgen.bench.facts import MATRIX_SIZE
 from splashgen.bench.rowwise import LENGTHS
 from splashgen.bench.targets import Band, Target, Targets
@@ -132,7 +132,7 @@ def _overhead(target: Target, results: Collected) -> Iterator[Line]:
             name, row = ("ours", ours) if "us" not in ours else ("bare", bare)
             yield Line(target.name, where, band.sign, None, False, _no_number(name, row))
             continue
-        value = median(ours["us"]) - median(bare["us"])
+        value = added(ours["us"], bare["us"])
         yield Line(target.name, where, band.sign, value, band.meets(value))
     if not found:
         yield Line(target.name, target.phase, band.sign, None, False, "not measured")

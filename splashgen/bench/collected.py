@@ -1,13 +1,13 @@
 """`Collected`: the newest samples of every cell and peer, from all files of results for one chip."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from splashgen.bench.results import BenchError, Results
+from splashgen.bench.results import BenchError, Results, finished_runs
 
-__all__ = ["Collected", "milliseconds"]
+__all__ = ["Collected", "added", "milliseconds"]
 
 
 class Collected:
@@ -30,10 +30,10 @@ class Collected:
         for file in files:
             sessions = file.data["sessions"]
             for key, cell in file.data["cells"].items():
-                runs = [run for run in cell["runs"] if sessions[run["session"]]["gpu"] == gpu]
-                if runs:
+                kept = [run for run in finished_runs(cell["runs"]) if sessions[run["session"]]["gpu"] == gpu]
+                if kept:
                     self._cells[key] = cell
-                for run in runs:
+                for run in kept:
                     session = sessions[run["session"]]
                     self._runs.setdefault(key, []).append((session["date"], {**run, "made": session}))
             for n, rows in file.data["entmax"].items():
@@ -107,3 +107,8 @@ def milliseconds(row: dict[str, Any], phase: str) -> float:
     if phase != "both":
         return median(row[f"{phase}_ms"])
     return median(map(sum, zip(row["forward_ms"], row["backward_ms"], strict=True)))
+
+
+def added(ours: Sequence[float], bare: Sequence[float]) -> float:
+    """The median of what ours took beyond the bare one in the same round: what a round shares cancels."""
+    return median(own - least for own, least in zip(ours, bare, strict=True))

@@ -1,39 +1,43 @@
 """One cell: everybody's first call, memory and errors, then everybody's times, in turn."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from splashgen.bench.cells import Cell
+from splashgen.bench.drawing import Tensors
 from splashgen.bench.peers import Attend, Peer
 from splashgen.bench.truth import Sample
 from splashgen.tune.measure.timing import Stopwatch
-from splashgen.workloads import attention_tensors
 
-__all__ = ["DeviceLost", "inputs_of", "measure", "reason"]
+__all__ = ["DeviceLost", "Rows", "measure", "reason", "rotated"]
 
 _FEWEST = 5
+_LONGEST_STEP_S = 10.0
+"""Of forward and backward: six of them, the fewest, are a minute."""
 
-Tensors = dict[str, torch.Tensor]
+Item = TypeVar("Item")
+
+
+Rows = dict[str, dict[str, Any]]
+"""By peer; `status` is `ok`, `missing`, `unsupported`, `failed`, `too slow`, or `unfinished` until timed."""
 
 
 class DeviceLost(RuntimeError):
-    """A peer has broken the process's hold on the GPU: nothing can be measured until another process starts.
+    """A peer has broken the process's hold on the GPU: nothing can be measured in this process any more."""
 
-    Attributes
-    ----------
-    rows : dict
-        A row for the peer that did it, and for those that could not be measured anyway.
-    """
-
-    def __init__(self, peer: str, rows: dict[str, dict[str, Any]]) -> None:
+    def __init__(self, peer: str) -> None:
         super().__init__(
             f"{peer} broke the GPU for this process; run the same command again to go on without it."
         )
-        self.rows = rows
+
+
+class _TooSlow(RuntimeError):
+    """A step takes so long that its rounds would keep everybody else waiting."""
 
 
 @dataclass(slots=True)
@@ -48,16 +52,6 @@ class _Contender:
     backward_ms: list[float] = field(default_factory=list)
 
 
-def inputs_of(cell: Cell, device: torch.device) -> Tensors:
-    """`q`, `k`, `v`, which require gradients, and `dout`, in the cell's dtype on the device."""
-    dtype = getattr(torch, cell.dtype.value)
-    drawn = attention_tensors(cell.workload, cell.shape, cell.seed)
-    tensors = {name: tensor.to(device=device, dtype=dtype) for name, tensor in drawn.items()}
-    for name in ("q", "k", "v"):
-        tensors[name].requires_grad_()
-    return tensors
-
-
 def measure(
     cell: Cell,
     peers: Sequence[Peer],
@@ -65,12 +59,24 @@ def measure(
     *,
     rounds: int,
     seconds: float,
-    starting: Callable[[Peer], None] = lambda peer: None,
-) -> dict[str, dict[str, Any]]:
-    """A row for each peer, whatever happens to it; times are milliseconds. `starting` hears of first calls.
+    rows: Rows | None = None,
+    changed: Callable[[], None] = lambda: None,
+    guard: Callable[[Peer], AbstractContextManager[None]] = lambda peer: nullcontext(),
+    before_timing: Callable[[], None] = lambda: None,
+) -> Rows:
+    """A row for each peer, whatever happens to it; times are milliseconds.
 
     Training forward and backward are timed apart. One round times everybody once, and rounds begin with a
     different peer each, until there are enough of them or the seconds are over.
+
+    Parameters
+    ----------
+    rows : dict, optional
+        To be filled, peer by peer: `changed` hears of each change before timing.
+    guard : callable
+        Makes the context that a peer's first steps are taken in.
+    before_timing : callable
+        Waits for what must not run beside the clock.
 
     Raises
     ------
@@ -78,7 +84,7 @@ def measure(
         If a peer fails in a way that no later call can survive.
     """
     device = tensors["q"].device
-    rows: dict[str, dict[str, Any]] = {}
+    rows = {} if rows is None else rows
     contenders: list[_Contender] = []
     sample = Sample(cell, tensors)
     for peer in peers:
@@ -86,14 +92,21 @@ def measure(
         if refused is not None:
             rows[peer.name] = {"status": "missing" if peer.missing else "unsupported", "reason": refused}
             continue
-        starting(peer)
+        rows[peer.name] = {"status": "unfinished", "reason": "Its first steps had begun."}
+        changed()
         try:
-            contender = _start(cell, peer, tensors, sample)
+            with guard(peer):
+                contender = _start(cell, peer, tensors, sample)
+        except _TooSlow as error:
+            rows[peer.name] = {"status": "too slow", "reason": str(error)}
+            continue
         except Exception as error:
             _failed(peer, rows, error, device)
             continue
         rows[peer.name] = contender.row
         contenders.append(contender)
+        changed()
+    before_timing()
     _time(contenders, tensors, rows, rounds, seconds)
     return rows
 
@@ -105,10 +118,17 @@ def _start(cell: Cell, peer: Peer, tensors: Tensors, sample: Sample) -> _Contend
     attend = peer.attend(cell, device)
     _step(attend, tensors, tensors["dout"])
     _synchronize(device)
-    row: dict[str, Any] = {"status": "ok", "first_call_s": round(time.perf_counter() - began, 4)}
+    row: dict[str, Any] = {"status": "unfinished", "reason": "It was not timed."}
+    row["first_call_s"] = round(time.perf_counter() - began, 4)
     if device.type == "cuda":
         row["peak_bytes"] = _peak(attend, tensors)
-    row["errors"] = sample.errors(_step(attend, tensors, sample.dout), peer.softmax)
+    began = time.perf_counter()
+    results = _step(attend, tensors, sample.dout)
+    _synchronize(device)
+    spent = time.perf_counter() - began
+    if spent > _LONGEST_STEP_S:
+        raise _TooSlow(f"A step takes {spent:.0f} s, and more than {_LONGEST_STEP_S:g} s are not waited for.")
+    row["errors"] = sample.errors(results, peer.softmax)
     row |= peer.facts(cell, device)
     return _Contender(peer, attend, row, Stopwatch(device))
 
@@ -132,7 +152,7 @@ def _peak(attend: Attend, tensors: Tensors) -> int:
 def _time(
     contenders: list[_Contender],
     tensors: Tensors,
-    rows: dict[str, dict[str, Any]],
+    rows: Rows,
     rounds: int,
     seconds: float,
 ) -> None:
@@ -141,7 +161,7 @@ def _time(
     for turn in range(-1, rounds):  # the first round warms up
         if turn >= min(_FEWEST, rounds) and time.monotonic() > end:
             break
-        for contender in list(_rotated(contenders, turn)):
+        for contender in rotated(contenders, turn):
             try:
                 spent = _lap(contender, tensors)
             except Exception as error:
@@ -154,12 +174,14 @@ def _time(
     for contender in contenders:
         contender.row["forward_ms"] = contender.forward_ms
         contender.row["backward_ms"] = contender.backward_ms
+        contender.row["status"] = "ok"
+        del contender.row["reason"]
 
 
-def _rotated(contenders: list[_Contender], turn: int) -> Iterator[_Contender]:
-    first = turn % max(len(contenders), 1)
-    yield from contenders[first:]
-    yield from contenders[:first]
+def rotated(everybody: Sequence[Item], turn: int) -> list[Item]:
+    """Everybody once, each turn beginning with another one: nobody always follows the same."""
+    first = turn % max(len(everybody), 1)
+    return [*everybody[first:], *everybody[:first]]
 
 
 def _lap(contender: _Contender, tensors: Tensors) -> tuple[float, float]:
@@ -169,15 +191,16 @@ def _lap(contender: _Contender, tensors: Tensors) -> tuple[float, float]:
     return forward, backward
 
 
-def _failed(peer: Peer, rows: dict[str, dict[str, Any]], error: Exception, device: torch.device) -> None:
+def _failed(peer: Peer, rows: Rows, error: Exception, device: torch.device) -> None:
     rows[peer.name] = {"status": "failed", "reason": reason(error)}
     try:
         _synchronize(device)
         if device.type == "cuda":
             torch.cuda.empty_cache()
     except Exception:
-        untimed = {name: row for name, row in rows.items() if row["status"] != "ok"}
-        raise DeviceLost(peer.name, untimed) from error
+        for name in [name for name, row in rows.items() if row["status"] == "unfinished"]:
+            del rows[name]
+        raise DeviceLost(peer.name) from error
 
 
 def reason(error: Exception) -> str:

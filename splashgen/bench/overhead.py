@@ -15,7 +15,9 @@ from typing import Any
 import torch
 
 from splashgen.bench.cells import Cell
-from splashgen.bench.measure import inputs_of, reason
+from splashgen.bench.collected import added
+from splashgen.bench.drawing import inputs_of
+from splashgen.bench.measure import reason, rotated
 from splashgen.bench.peers import Attend, Peer
 from splashgen.bench.results import Results
 from splashgen.dispatch import kernel_for
@@ -149,11 +151,11 @@ def _started(
 
 
 def _timed(calls: dict[str, Call], device: torch.device, samples: int) -> dict[str, list[float]]:
-    """Microseconds of each call, one of everybody a round."""
+    """Microseconds of each call, one of everybody a round, each round beginning with another."""
     spent: dict[str, list[float]] = {name: [] for name in calls}
     with _undisturbed():
         for turn in range(-_WARM_UP, samples):
-            for name, call in calls.items():
+            for name, call in rotated(list(calls.items()), turn):
                 if device.type == "cuda":
                     torch.cuda.synchronize(device)
                 began = time.perf_counter_ns()
@@ -179,5 +181,5 @@ def _line(spent: dict[str, list[float]]) -> str:
     medians = {name: median(times) for name, times in spent.items()}
     line = "  ".join(f"{name} {time:.1f} µs" for name, time in medians.items())
     if {BARE, "ours"} <= medians.keys():
-        line += f"; ours - {BARE}: {medians['ours'] - medians[BARE]:.1f} µs"
+        line += f"; ours - {BARE}, round by round: {added(spent['ours'], spent[BARE]):.1f} µs"
     return line

@@ -4,15 +4,18 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from splashgen.bench.cells import Cell
 from splashgen.errors import SplashgenError
 
-__all__ = ["BenchError", "Results"]
+__all__ = ["BenchError", "Results", "finished_runs"]
 
 _SCHEMA = 1
+_VALUES = {"workload": "", "seed": 0}
+"""What is left when two cells differ in values alone."""
 
 
 class BenchError(SplashgenError):
@@ -49,20 +52,13 @@ class Results:
         return len(self.data["sessions"]) - 1
 
     def add_run(self, cell: Cell, density: float, session: int, rows: dict[str, dict[str, Any]]) -> None:
-        """Add what was timed in turn in one cell, and save."""
-        facts = {
-            "seq_len": cell.seq_len,
-            "head_dim": cell.head_dim,
-            "workload": cell.workload,
-            "batch": cell.batch,
-            "heads": cell.heads,
-            "dtype": cell.dtype.value,
-            "alpha": cell.alpha.value,
-            "causal": cell.causal,
-            "seed": cell.seed,
-        }
-        entry = self.data["cells"].setdefault(cell.key, {"cell": facts, "runs": []})
+        """Add what is timed in turn in one cell, and save; `rows` may be filled later, and saved again.
+
+        What an earlier run has not finished in this cell is dropped.
+        """
+        entry = self.data["cells"].setdefault(cell.key, {"cell": _facts(cell), "runs": []})
         entry["tile_density"] = round(density, 4)
+        entry["runs"] = list(finished_runs(entry["runs"]))
         entry["runs"].append({"session": session, "peers": rows})
         self.save()
 
@@ -77,8 +73,18 @@ class Results:
             name
             for run in self.data["cells"].get(cell.key, {}).get("runs", ())
             for name, row in run["peers"].items()
-            if row["status"] != "missing"
+            if row["status"] not in ("missing", "unfinished")
         }
+
+    def too_slow(self, cell: Cell, peer: str) -> str | None:
+        """Why a peer was cut off at a cell with the same sizes and semantics, a sentence, or None."""
+        for entry in self.data["cells"].values():
+            if entry["cell"] | _VALUES == _facts(cell) | _VALUES:
+                for run in entry["runs"]:
+                    row = run["peers"].get(peer, {})
+                    if "limit_s" in row:
+                        return str(row["reason"])
+        return None
 
     def save(self) -> None:
         """Write the file; readers see the old one or the new one."""
@@ -93,6 +99,28 @@ class Results:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+
+def finished_runs(runs: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Runs without the rows of peers that were not timed because the process ended."""
+    for run in runs:
+        rows = {name: row for name, row in run["peers"].items() if row["status"] != "unfinished"}
+        if rows:
+            yield {**run, "peers": rows}
+
+
+def _facts(cell: Cell) -> dict[str, Any]:
+    return {
+        "seq_len": cell.seq_len,
+        "head_dim": cell.head_dim,
+        "workload": cell.workload,
+        "batch": cell.batch,
+        "heads": cell.heads,
+        "dtype": cell.dtype.value,
+        "alpha": cell.alpha.value,
+        "causal": cell.causal,
+        "seed": cell.seed,
+    }
 
 
 def _finite(value: Any) -> Any:

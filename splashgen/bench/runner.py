@@ -2,90 +2,61 @@
 
 import gc
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 
 import torch
 
 from splashgen.bench.cells import Cell
+from splashgen.bench.drawing import Drawing, inputs_of
 from splashgen.bench.facts import session_facts
-from splashgen.bench.measure import DeviceLost, inputs_of, measure, reason
+from splashgen.bench.measure import DeviceLost, reason
 from splashgen.bench.peers import OURS, Peer
-from splashgen.bench.report import cell_lines
 from splashgen.bench.results import Results
-from splashgen.bench.truth import density_of
+from splashgen.bench.visit import Plan, Say, Shape, Visit, shape_of
 
 __all__ = ["Plan", "run"]
-
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to measure, and for how long."""
-
-    cells: Sequence[Cell]
-    peers: Sequence[Peer]
-    rounds: int = 15
-    """Samples a peer and cell."""
-    cell_seconds: float = 10.0
-    """Of timing in a cell, five rounds at least."""
-    budget: float | None = None
-    """Seconds after which no other cell is begun."""
-    again: bool = False
-    """Measure what an earlier run has measured."""
 
 
 def run(plan: Plan, results: Results, device: torch.device, say: Say) -> int:
     """Measure what is missing in `results`; returns the number of cells that were left for another run."""
     began = time.monotonic()
     session: int | None = None
-    started: set[tuple[str, int, int]] = set()
+    started: set[Shape] = set()
     left = 0
-    for cell in plan.cells:
-        remaining = None if plan.budget is None else plan.budget - (time.monotonic() - began)
-        peers, postponed = _due(plan, cell, results, started, remaining)
-        left += bool(postponed)
-        if not peers:
-            continue
-        if session is None:
-            session = results.begin(session_facts(device))
-        known = started.copy()
-        started |= {(peer.name, cell.seq_len, cell.head_dim) for peer in peers}
-
-        def starting(peer: Peer, cell: Cell = cell, known: set[tuple[str, int, int]] = known) -> None:
-            """Who compiles and tunes for a new shape may take minutes without a word."""
-            if peer.start_seconds and (peer.name, cell.seq_len, cell.head_dim) not in known:
-                about = f"which takes about {peer.start_seconds:.0f} s"
-                say(f"n={cell.seq_len} d={cell.head_dim}: {peer.title} starts, {about}.")
-
-        try:
-            tensors = inputs_of(cell, device)
-            density = results.density(cell) or density_of(cell, tensors)
-            rows = measure(
-                cell, peers, tensors, rounds=plan.rounds, seconds=plan.cell_seconds, starting=starting
-            )
-        except DeviceLost as error:
-            results.add_run(cell, density, session, error.rows)
-            say(str(error))
-            return left + 1
-        except Exception as error:
-            say(f"{cell.key}: failed before anybody was measured. {reason(error)}")
-            left += 1
-            continue
-        finally:
-            tensors = {}
-            gc.collect()
-        results.add_run(cell, density, session, rows)
-        for line in cell_lines(cell, density, rows, device.type):
-            say(line)
-        for name in postponed:
-            say(f"  {name} is left for another run: its first call may take longer than what remains.")
+    with Drawing() as drawing:
+        for number, cell in enumerate(plan.cells):
+            remaining = None if plan.budget is None else plan.budget - (time.monotonic() - began)
+            peers, postponed = _due(plan, cell, results, started, remaining)
+            left += bool(postponed)
+            if not peers:
+                continue
+            if session is None:
+                session = results.begin(session_facts(device))
+            try:
+                tensors = inputs_of(cell, device, drawing.take(cell))
+                drawing.begin(next((c for c in plan.cells[number + 1 :] if _due(plan, c, results)[0]), None))
+                Visit(plan, results, session, cell, started, say, drawing).measure(peers, tensors)
+            except DeviceLost as error:
+                say(str(error))
+                return left + 1
+            except Exception as error:
+                say(f"{cell.key}: not measured. {reason(error)}")
+                left += 1
+                continue
+            finally:
+                tensors = {}
+                gc.collect()
+            for name in postponed:
+                say(f"  {name} is left for another run: its first call may take longer than what remains.")
     return left
 
 
 def _due(
-    plan: Plan, cell: Cell, results: Results, started: set[tuple[str, int, int]], remaining: float | None
+    plan: Plan,
+    cell: Cell,
+    results: Results,
+    started: Collection[Shape] = (),
+    remaining: float | None = None,
 ) -> tuple[list[Peer], list[str]]:
     """Who is to be measured now, ours always among them, and who has to wait for another run."""
     finished = set() if plan.again else results.finished(cell)
@@ -99,8 +70,7 @@ def _due(
         late = [
             peer
             for peer in wanted
-            if remaining <= 0.0
-            or ((peer.name, cell.seq_len, cell.head_dim) not in started and peer.start_seconds > remaining)
+            if remaining <= 0.0 or (shape_of(peer, cell) not in started and peer.start_seconds > remaining)
         ]
         postponed = [peer.name for peer in late]
         wanted = [peer for peer in wanted if peer not in late]

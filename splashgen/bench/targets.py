@@ -49,7 +49,8 @@ class Target(_Strict):
     """`speed`: a peer's time over ours. `floor`: our time over that of the unavoidable work. `error`: our
     largest error over its budget. `memory`: our peak over a peer's. `first_call`: seconds, its cache being
     `cold` or `warm`. `copy_share`, `entmax_speed`: a copy's, or a peer's, time over our row-wise entmax's.
-    `overhead`: microseconds that a call of ours takes beyond the bare launch of its kernels."""
+    `overhead`: microseconds that a call of ours takes beyond the bare launch of its kernels in the same
+    round, the median of all rounds."""
     peer: str | None = None
     phase: Literal["forward", "backward", "both", "cold", "warm", "inference", "training"] = "forward"
     seq_len: tuple[int, ...] | None = None

@@ -1,5 +1,6 @@
 """`splashgen bench`: splashgen and its peers on the same inputs, in one table."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["bench"]
 
+_Which = tuple[Collection[int], Collection[int], Collection[str]]
+"""Lengths, head dims and workloads."""
+_Who = tuple[list[str], list[str]]
+"""Peers that are named, and those that are skipped."""
 _FOLDER = Path("benchmarks/results")
 _TARGETS = Path("benchmarks/targets.yaml")
 
@@ -34,6 +39,10 @@ def bench(
     overhead: Annotated[
         bool, typer.Option("--overhead", help="What a call costs the host, instead.")
     ] = False,
+    prepare: Annotated[
+        bool,
+        typer.Option("--prepare", help="Compile what the chosen cells and peers will need; times nothing."),
+    ] = False,
     seq_len: Annotated[list[int] | None, typer.Option(min=1, help="Only this length; repeatable.")] = None,
     head_dim: Annotated[list[int] | None, typer.Option(min=1, help="Only this head dim; repeatable.")] = None,
     workload: Annotated[list[str] | None, typer.Option(help="Only this workload; repeatable.")] = None,
@@ -42,10 +51,22 @@ def bench(
     budget: Annotated[
         float | None, typer.Option(min=1.0, help="Seconds after which no cell is begun.")
     ] = None,
+    start_limit: Annotated[
+        float,
+        typer.Option(
+            min=1.0, help="Seconds for a peer's first steps; then the run ends, the next leaves it out."
+        ),
+    ] = 600.0,
     rounds: Annotated[int, typer.Option(min=1, help="Samples for each peer and cell.")] = 15,
     again: Annotated[
         bool, typer.Option("--again", help="Measure anew what an earlier run measured.")
     ] = False,
+    gpu: Annotated[
+        str, typer.Option(help="For --prepare: a slug such as h100, which need not be here, or auto.")
+    ] = "auto",
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="For --prepare: how many compile at a time; one a core.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cuda, cuda:1 or cpu.")] = "auto",
     output: Annotated[
         Path | None,
@@ -58,16 +79,20 @@ def bench(
 ) -> None:
     """Measure splashgen and its peers in turn, on the same inputs, and keep every sample.
 
-    A second run with the same --output fills in what is missing. Exits 1 if --check finds one missed.
+    A second run with the same --output fills in what is missing. Exits 1 if --check finds one missed,
+    or --prepare leaves something out.
     """
     import torch
 
     from splashgen.bench.results import BenchError, Results
     from splashgen.gpu import detect
 
+    which, who = (seq_len or (), head_dim or (), workload or ()), (peer or [], skip or [])
     try:
         if check:
             missed = print_check(results, targets)
+        elif prepare:
+            missed = _prepare(gpu, processes, which, who)
         else:
             missed = False
             name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
@@ -82,7 +107,8 @@ def bench(
                 _others(file, where, kinds, seq_len, head_dim, peer, skip, rounds)
             else:
                 file = Results(output or _default_output(detect(where).slug))
-                _attention(file, where, seq_len, head_dim, workload, peer, skip, rounds, budget, again)
+                limits = rounds, budget, start_limit
+                _attention(file, where, which, who, limits, again)
     except (BenchError, ValueError, OSError, RuntimeError) as error:
         typer.echo(f"splashgen bench: {error}", err=True)
         raise typer.Exit(2) from None
@@ -100,25 +126,34 @@ def _default_output(slug: str) -> Path:
     return _FOLDER / f"{slug}-{datetime.datetime.now(datetime.UTC).date().isoformat()}.json"
 
 
+def _prepare(gpu: str, processes: int | None, which: _Which, who: _Who) -> bool:
+    """Whether something had to be left out."""
+    from splashgen.bench.cells import GRID, select
+    from splashgen.bench.peers import chosen
+    from splashgen.bench.prepare import prepare
+    from splashgen.gpu import named
+
+    cells = select(GRID, *which)
+    done = prepare(cells, chosen(*who), named(gpu), _say, processes)
+    return done.left_out > 0
+
+
 def _attention(
     file: "Results",
     device: "torch.device",
-    seq_lens: list[int] | None,
-    head_dims: list[int] | None,
-    workloads: list[str] | None,
-    peers: list[str] | None,
-    skipped: list[str] | None,
-    rounds: int,
-    budget: float | None,
+    which: _Which,
+    who: _Who,
+    limits: tuple[int, float | None, float],
     again: bool,
 ) -> None:
     from splashgen.bench.cells import GRID, TOY_GRID, select
     from splashgen.bench.peers import chosen
     from splashgen.bench.runner import Plan, run
 
-    grid = TOY_GRID if device.type == "cpu" else GRID
-    cells = select(grid, seq_lens or (), head_dims or (), workloads or ())
-    plan = Plan(cells, chosen(peers or [], skipped or []), rounds=rounds, budget=budget, again=again)
+    cells = select(TOY_GRID if device.type == "cpu" else GRID, *which)
+    peers = chosen(*who)
+    rounds, budget, start_limit = limits
+    plan = Plan(cells, peers, rounds=rounds, budget=budget, start_limit=start_limit, again=again)
     left = run(plan, file, device, _say)
     _say(f"Results are in {file.path}." + (f" {left} cells are left for another run." if left else ""))
 

@@ -30,8 +30,8 @@ class Work(Protocol[Answer_co]):
     """What a compile process can do: it is pickled there, run, and its answer pickled back."""
 
     @property
-    def config(self) -> Config:
-        """Named where the work fails."""
+    def config(self) -> object:
+        """What is compiled, named where the work fails."""
 
     @property
     def gpu(self) -> Gpu:
@@ -83,6 +83,7 @@ class CompilePool:
         self._threads = ThreadPoolExecutor(processes, thread_name_prefix="splashgen-compile")
         self._idle: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
         self._unfinished: set[Future[Any]] = set()
+        self._busy: set[subprocess.Popen[bytes]] = set()
 
     @property
     def pending(self) -> int:
@@ -96,9 +97,13 @@ class CompilePool:
         future.add_done_callback(self._unfinished.discard)
         return future
 
-    def close(self) -> None:
-        """Drop the jobs that have not begun, wait for the others and end the processes."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+    def close(self, at_once: bool = False) -> None:
+        """Drop the jobs that have not begun, wait for the others or end them `at_once`, end the processes."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        if at_once:
+            for worker in self._busy.copy():
+                _kill(worker)
+        self._threads.shutdown(wait=True)
         with contextlib.suppress(queue.Empty):
             while True:
                 _end(self._idle.get_nowait())
@@ -119,6 +124,7 @@ class CompilePool:
         assert worker.stdin is not None and worker.stdout is not None
         alarm = threading.Timer(self._limit_s, _kill, [worker])
         alarm.start()
+        self._busy.add(worker)
         try:
             pickle.dump(job, worker.stdin)
             worker.stdin.flush()
@@ -134,6 +140,7 @@ class CompilePool:
             raise
         finally:
             alarm.cancel()
+            self._busy.discard(worker)
         self._idle.put(worker)
         if isinstance(answer, KernelError):
             raise answer

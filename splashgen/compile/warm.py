@@ -14,7 +14,7 @@ from splashgen.gpu import Gpu
 from splashgen.kernel import build
 from splashgen.problem import Problem
 
-__all__ = ["Filled", "WarmJob"]
+__all__ = ["Filled", "WarmJob", "build_launchers", "counting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,17 @@ class WarmJob:
         """Compile in this process what is missing."""
         began = time.perf_counter()
         case, inputs = case_for(self.problem.operation), meta_inputs(self.problem)
-        with _counting() as hits, compiling_for(self.gpu, (self.part, self.parts)) as compiled:
+        with counting() as hits, compiling_for(self.gpu, (self.part, self.parts)) as compiled:
             kernel = build(self.problem, self.config)
             result = case.forward(kernel, inputs)
             if self.problem.training:
                 case.backward(kernel, inputs, result)
-        launchers = _build_launchers(self.gpu, list(compiled.values()))
+        launchers = build_launchers(self.gpu, list(compiled.values()))
         return Filled(hits.count(False), hits.count(True), launchers, time.perf_counter() - began)
 
 
 @contextmanager
-def _counting() -> Iterator[list[bool]]:
+def counting() -> Iterator[list[bool]]:
     """For each compilation within, whether the cache had it."""
     from triton import knobs
 
@@ -71,7 +71,7 @@ def _counting() -> Iterator[list[bool]]:
         knobs.compilation.listener = before
 
 
-def _build_launchers(gpu: Gpu, kernels: list[Any]) -> bool:
+def build_launchers(gpu: Gpu, kernels: list[Any]) -> bool:
     """Triton launches through C functions that it compiles for each signature; here, if the driver is here.
 
     Neither touches the GPU, so the process keeps out of the way of whoever computes on it.

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from splashgen.bench.cells import Cell
+from splashgen.bench.drawing import inputs_of
 from splashgen.bench.first_call import measure_first_calls
-from splashgen.bench.measure import inputs_of
 from splashgen.bench.results import Results
 from splashgen.bench.rowwise import measure_rowwise
 from splashgen.bench.solvers import SOLVERS, passes

@@ -1,17 +1,25 @@
 """The whole path at toy size: measuring, resuming, failing peers, and time that runs out."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+import splashgen
 from splashgen.bench import measure as measure_module
 from splashgen.bench.cells import GRID, TOY_GRID, Cell, select
-from splashgen.bench.peers import OURS, PEERS, Peer, chosen
+from splashgen.bench.collected import Collected
+from splashgen.bench.drawing import Drawing, inputs_of
+from splashgen.bench.peers import OURS, PEERS, Peer, chosen, dense
 from splashgen.bench.peers.peer import Attend
 from splashgen.bench.results import BenchError, Results
 from splashgen.bench.runner import Plan, run
+from splashgen.bench.watchdog import EXIT_STATUS
+from splashgen.gpu import KNOWN_GPUS
 from splashgen.problem import DType
 
 CPU = torch.device("cpu")
@@ -176,3 +184,115 @@ def test_a_file_that_holds_no_results_is_refused(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(BenchError, match=r"bad\.json"):
             Results(path)
+
+
+def _killed(cell: Cell, device: torch.device) -> Attend:
+    raise KeyboardInterrupt
+
+
+def test_a_killed_run_says_who_had_begun_and_the_next_replaces_its_rows(results: Results) -> None:
+    killed = replace(MATH, name="killed", attend=_killed)
+    with pytest.raises(KeyboardInterrupt):
+        _go(Plan([CELL], [OURS, killed]), results)
+    again = Results(results.path)
+    left = again.data["cells"][CELL.key]["runs"][0]["peers"]
+    assert left["ours"]["status"] == left["killed"]["status"] == "unfinished"
+    assert left["ours"]["first_call_s"] > 0.0 and "first_call_s" not in left["killed"]
+    assert Collected([again], "cpu").run(CELL.key, "ours") is None, "Nothing was timed."
+    _go(Plan([CELL], [OURS, replace(killed, attend=MATH.attend)]), again)
+    (run,) = Results(results.path).data["cells"][CELL.key]["runs"]
+    assert {row["status"] for row in run["peers"].values()} == {"ok"}
+    assert "reason" not in run["peers"]["ours"]
+
+
+def test_the_others_are_saved_before_a_slow_starter_begins(results: Results) -> None:
+    slow = replace(MATH, name="slow", start_seconds=20.0, attend=_killed)
+    with pytest.raises(KeyboardInterrupt):
+        _go(Plan([CELL], [OURS, slow, MATH]), results)
+    saved = Results(results.path)
+    assert saved.finished(CELL) == {"ours", "sdpa_math"}
+    _go(Plan([CELL, replace(CELL, seed=1)], [OURS, replace(slow, attend=MATH.attend), MATH]), saved)
+    assert set(saved.data["cells"][CELL.key]["runs"][-1]["peers"]) == {"ours", "slow"}
+    # Where it has started once, it is measured in turn with everybody.
+    (run,) = saved.data["cells"][replace(CELL, seed=1).key]["runs"]
+    assert set(run["peers"]) == {"ours", "slow", "sdpa_math"}
+
+
+HANGING = """
+import sys, time
+from dataclasses import replace
+from pathlib import Path
+import torch
+from splashgen.bench.cells import Cell
+from splashgen.bench.peers import OURS, PEERS
+from splashgen.bench.results import Results
+from splashgen.bench.runner import Plan, run
+from splashgen.problem import DType
+
+cell = Cell(64, 16, "gaussian", 1, 1, DType.FLOAT32)
+hanging = replace(PEERS["sdpa_math"], name="hangs", title="Hangs", attend=lambda *_: time.sleep(1e3))
+plan = Plan([cell, replace(cell, workload="gaussian6")], [hanging], rounds=1, start_limit=1.0)
+print(run(plan, Results(Path(sys.argv[1])), torch.device("cpu"), print))
+"""
+
+
+def test_a_peer_that_hangs_ends_the_run_and_is_left_out_of_the_next(results: Results) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(splashgen.__file__).parents[1])}
+    command = [sys.executable, "-c", HANGING, str(results.path)]
+    first = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert first.returncode == EXIT_STATUS
+    assert "Hangs is too slow. Its first steps took longer than 1 s." in first.stdout
+    assert "<string>" in first.stderr, "It says where each thread was."
+    hanging = replace(MATH, name="hangs", attend=_broken)
+    cells = [CELL, replace(CELL, workload="gaussian6")]
+    _go(Plan(cells, [OURS, hanging]), Results(results.path))
+    ended = Results(results.path)
+    for cell in cells:
+        assert ended.finished(cell) == {"ours", "hangs"}
+        rows = [run["peers"].get("hangs") for run in ended.data["cells"][cell.key]["runs"]]
+        assert [row["status"] for row in rows if row] == ["too slow"]
+    sample = replace(CELL, workload="local_sink")
+    _go(Plan([sample], [OURS]), ended)
+    _go(Plan([sample], [OURS, hanging]), ended)
+    runs = ended.data["cells"][sample.key]["runs"]
+    assert [set(run["peers"]) for run in runs] == [{"ours"}, {"hangs"}], "Ours was there already."
+    other = replace(CELL, head_dim=32)
+    _go(Plan([other], [OURS, hanging]), ended)
+    assert _row(ended, other, "hangs")["status"] == "failed", "Another shape may be faster."
+    _go(Plan([CELL], [OURS, hanging], again=True), ended)
+    assert _row(ended, CELL, "hangs")["status"] == "failed"
+
+
+def test_a_step_that_takes_too_long_is_not_repeated(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure_module, "_LONGEST_STEP_S", 0.0)
+    _go(Plan([CELL], [OURS]), results)
+    row = _row(results, CELL, "ours")
+    assert row["status"] == "too slow" and row["reason"].startswith("A step takes 0 s")
+
+
+def test_scores_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = PEERS["dense_entmax"].refusal
+    monkeypatch.setattr(dense, "detect", lambda device: KNOWN_GPUS["h100"])
+    by_length = {cell.seq_len: refusal(cell, torch.device("cuda")) for cell in GRID}
+    assert [length for length, why in sorted(by_length.items()) if why is None] == [4096]
+    assert "69 GB" in str(by_length[8192]) and "the device has 86 GB" in str(by_length[8192])
+
+
+def test_the_next_cells_inputs_are_drawn_before_anything_is_timed() -> None:
+    following = replace(CELL, seed=5)
+    with Drawing() as drawing:
+        drawing.begin(following)
+        drawing.wait()
+        assert drawing._next is not None and drawing._next[1].done()
+        drawn = drawing.take(following)
+        assert drawn is not None
+        pairs = zip(
+            inputs_of(following, CPU, drawn).values(), inputs_of(following, CPU).values(), strict=True
+        )
+        assert all(torch.equal(*pair) for pair in pairs)
+        drawing.begin(following)
+        assert drawing.take(CELL) is None
+        drawing.begin(None)
+        assert drawing.take(CELL) is None

@@ -5,10 +5,12 @@ import torch
 from splashgen.alpha import AlphaClass
 from splashgen.bench.cells import Cell
 from splashgen.bench.peers.peer import Attend, Peer
+from splashgen.gpu import detect
 
 __all__ = ["DENSE"]
 
-_LONGEST = 4096
+_SHARE = 0.75
+"""Of a device's memory, that its tensors may take."""
 _MASKED = -1e4
 """Instead of -inf, from which the package's sums make NaN."""
 
@@ -40,10 +42,17 @@ def _attend(cell: Cell, device: torch.device) -> Attend:
 
 
 def _refusal(cell: Cell, device: torch.device) -> str | None:
-    if cell.seq_len <= _LONGEST:
+    memory = detect(device).memory
+    needed = _bytes(cell)
+    if needed <= _SHARE * memory:
         return None
-    gigabytes = cell.batch * cell.heads * cell.seq_len**2 * 4 / 1e9
-    return f"Its float32 scores alone would take {gigabytes:.0f} GB, and it keeps several copies."
+    return f"It would need about {needed / 1e9:.0f} GB, and the device has {memory / 1e9:.0f} GB."
+
+
+def _bytes(cell: Cell) -> float:
+    """The sort needs ten times one item's scores; backward keeps all items', in 32 and 16 bits."""
+    scores = 4.0 * cell.heads * cell.seq_len**2
+    return (10.0 + 1.5 * cell.batch) * scores
 
 
 DENSE = Peer("dense_entmax", "entmax over all scores", _attend, package="entmax", refusal=_refusal)

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import torch
 import torch._functorch.config
+import torch._inductor.config
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 from splashgen.bench.cells import Cell
@@ -23,6 +24,8 @@ def _compiled(seq_len: int, head_dim: int, causal: bool, device: torch.device) -
     torch._dynamo.reset()
     # A backward that is timed alone keeps its graph, which donated buffers would forbid.
     torch._functorch.config.donated_buffer = False
+    # Two or three kernels a shape: a compile process for each core would take longer to start than they take.
+    torch._inductor.config.compile_threads = 1
     mask = None
     if causal:
         # Compiled, or the whole mask lies in memory for a moment.

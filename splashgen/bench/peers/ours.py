@@ -1,16 +1,26 @@
 """splashgen itself, through the public function, with the config that dispatch chooses."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import torch
 
 from splashgen.bench.cells import Cell
+from splashgen.bench.compilations import Compilation
 from splashgen.bench.peers.peer import Attend, Peer
+from splashgen.compile.warm import WarmJob
 from splashgen.dispatch import kernel_for
 from splashgen.functional import attention
+from splashgen.gpu import Gpu
+from splashgen.store import lookup
 
 __all__ = ["OURS"]
+
+_KERNELS = 6
+"""Of a training step, about."""
+_SECONDS = 2.0
+"""For one of them."""
 
 
 def _attend(cell: Cell, device: torch.device) -> Attend:
@@ -27,4 +37,12 @@ def _facts(cell: Cell, device: torch.device) -> dict[str, Any]:
     }
 
 
-OURS = Peer("ours", "splashgen", _attend, facts=_facts)
+def _compilations(cell: Cell, gpu: Gpu) -> Sequence[Compilation]:
+    problem, config = cell.problem, lookup(cell.problem, gpu).config
+    title = f"splashgen, {problem}"
+    # Attention's kernels are the same for all lengths that share a config.
+    jobs = [WarmJob(problem.semantics(), config, gpu, part, _KERNELS) for part in range(_KERNELS)]
+    return [Compilation(title, job, _SECONDS) for job in jobs]
+
+
+OURS = Peer("ours", "splashgen", _attend, facts=_facts, compilations=_compilations)

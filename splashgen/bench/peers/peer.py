@@ -1,13 +1,15 @@
 """`Peer`: one implementation of attention that takes part in the comparison."""
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from splashgen.bench.cells import Cell
+from splashgen.bench.compilations import Compilation
+from splashgen.gpu import Gpu
 
 __all__ = ["Attend", "Peer"]
 
@@ -17,6 +19,10 @@ Attend = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 def _accepts(cell: Cell, device: torch.device) -> None:
     return None
+
+
+def _compiles_nothing(cell: Cell, gpu: Gpu) -> Sequence[Compilation]:
+    return ()
 
 
 def _no_facts(cell: Cell, device: torch.device) -> dict[str, Any]:
@@ -40,6 +46,8 @@ class Peer:
     """What its first call for a shape takes about, where it tunes itself: a run with less time left waits."""
     facts: Callable[[Cell, torch.device], dict[str, Any]] = _no_facts
     """What else is worth recording, after the first call."""
+    compilations: Callable[[Cell, Gpu], Sequence[Compilation]] = _compiles_nothing
+    """What its first call will compile and `--prepare` can compile before, in as small pieces as possible."""
 
     @property
     def missing(self) -> str | None:
