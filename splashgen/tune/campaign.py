@@ -68,6 +68,7 @@ class Campaign:
         self._folder, self._joined = folder, joined
         self._began = time.monotonic()
         self._sessions: dict[int, Session] = {}
+        self._started: dict[int, float] = {}
         self._ended: dict[int, ProblemEnded] = {}
 
     def run(self) -> Report:
@@ -119,6 +120,7 @@ class Campaign:
 
     def _session(self, place: int) -> Session:
         if place not in self._sessions:
+            self._started[place] = time.monotonic()
             problem, number = self._tasks[place].problem, len(self._tasks)
             regime = self._tasks[place].journal.regime
             limits = self._tasks[place].limits.share(time.monotonic() - self._began, number - place)
@@ -145,9 +147,11 @@ class Campaign:
         task = self._tasks[place]
         verdict = self._sessions[place].verdict(reason)
         path = save(self._gpu, [verdict.entry], self._folder) if verdict.entry else None
+        seconds = round(time.monotonic() - self._started[place], 2)
         if verdict.entry and not interrupted:
-            task.journal.finish({"entry": plain_entry(verdict.entry), "reason": verdict.reason})
-        self._end(place, verdict.entry, path, verdict.reason, False, verdict.counts)
+            entry = plain_entry(verdict.entry)
+            task.journal.finish({"entry": entry, "reason": verdict.reason, "seconds": seconds})
+        self._end(place, verdict.entry, path, verdict.reason, False, verdict.counts, seconds)
 
     def _take_over(self, place: int) -> None:
         """The winner that an earlier run or another worker found; it is stored where it is missing."""
@@ -162,7 +166,7 @@ class Campaign:
         else:
             path = save(self._gpu, [entry], self._folder)
         counts: Counter[str] = Counter() if before else self._sessions[place].counts
-        self._end(place, entry, path, finished["reason"], before, counts)
+        self._end(place, entry, path, finished["reason"], before, counts, finished.get("seconds"))
 
     def _end(
         self,
@@ -172,10 +176,11 @@ class Campaign:
         reason: str,
         skipped: bool,
         counts: "Counter[str]",
+        seconds: float | None,
     ) -> None:
         task = self._tasks[place]
         regime = task.journal.regime
-        ended = ProblemEnded(task.problem, entry, path, reason, skipped, counts, regime=regime)
+        ended = ProblemEnded(task.problem, entry, path, reason, skipped, counts, seconds, regime=regime)
         self._ended[place] = ended
         self._notify(ended)
 

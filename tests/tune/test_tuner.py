@@ -68,6 +68,7 @@ def test_a_finished_problem_is_skipped_and_its_winner_stored_where_it_is_missing
     events: list[Event] = []
     (second,) = _tuned(events, limits).ended
     assert second.skipped
+    assert first.seconds is not None and second.seconds == first.seconds > 0.2, "the study remembers"
     assert not any(isinstance(event, ProblemStarted | TrialEnded) for event in events)
     assert load(user_folder() / "cpu.yaml").entries[0].config == first.entry.config
     written = second.path.stat().st_mtime_ns
