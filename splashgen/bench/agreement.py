@@ -119,7 +119,7 @@ def markdown(meetings: Sequence[Meeting], gpu: Gpu) -> str:
         "Times of the winners in interleaved rounds on one device; ratios of first to second, with 95 %",
         "bootstrap intervals. «To itself» is the first winner beside itself. Made by `benchmarks/agree.py`.",
         "",
-        "| problem | first, ms | second, ms | ratio | ragged length | to itself | verdict | seconds of tuning |",
+        "| problem | first, ms | second, ms | ratio | ragged length | to itself | verdict | tuned in s |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for one in meetings:
@@ -147,8 +147,8 @@ def _summary(meetings: Sequence[Meeting]) -> list[str]:
     agreeing = sum(bool(one.agree) for one in met)
     reached = "reached" if share >= TARGET else "missed"
     lines = [
-        f"{agreeing} of {len(met)} pairs agree ({share:.0%}; the target of {TARGET:.0%} is {reached}), {same} of",
-        f"them by the same code. {near} of {len(met)} are within {_NEAR:.0%} of each other.",
+        f"{agreeing} of {len(met)} pairs agree ({share:.0%}; the target of {TARGET:.0%} is {reached}),",
+        f"{same} of them by the same code. {near} of {len(met)} are within {_NEAR:.0%} of each other.",
     ]
     if timed:
         furthest = max(abs(each - 1.0) for each in timed)

@@ -16,7 +16,7 @@ from splashgen.tune.limits import Limits
 from splashgen.tune.measure.bench import Bench
 from splashgen.tune.processes import interrupt
 from splashgen.tune.search.terrain import Terrain
-from splashgen.tune.search.warm import incumbent, relatives, stored
+from splashgen.tune.search.warm import Advice, incumbent, relatives, stored
 from splashgen.tune.session import Session
 from splashgen.tune.show.events import Notify, ProblemEnded, ProblemStarted
 from splashgen.tune.show.report import Report
@@ -51,6 +51,8 @@ class Campaign:
         Where winners are stored, also those that another worker found; the user's config folder if left out.
     joined : bool
         It helps a tuner, which will confirm what an interruption leaves.
+    advice : Advice, optional
+        Asked when a search begins.
     """
 
     def __init__(
@@ -62,10 +64,11 @@ class Campaign:
         notify: Notify,
         folder: Path | None,
         joined: bool = False,
+        advice: Advice = lambda problem, regime: (),
     ) -> None:
         self._tasks, self._gpu = tuple(tasks), gpu
         self._bench, self._pool, self._notify = bench, pool, notify
-        self._folder, self._joined = folder, joined
+        self._folder, self._joined, self._advice = folder, joined, advice
         self._began = time.monotonic()
         self._sessions: dict[int, Session] = {}
         self._started: dict[int, float] = {}
@@ -134,7 +137,7 @@ class Campaign:
                 self._pool,
                 self._notify,
                 incumbent(problem, self._gpu, self._folder, regime),
-                relatives(problem, self._gpu, regime),
+                (*self._advice(problem, regime), *relatives(problem, self._gpu, regime)),
                 clock.left,
                 self._tasks[place].terrain,
             )

@@ -18,6 +18,7 @@ from splashgen.tune.device import exclusive
 from splashgen.tune.limits import Limits
 from splashgen.tune.measure.bench import Bench, Tools
 from splashgen.tune.pipeline import compile_pool
+from splashgen.tune.search.warm import Advice
 from splashgen.tune.show.events import Event, Notify, ProblemEnded
 from splashgen.tune.show.report import Report
 from splashgen.tune.study.journal import Journal
@@ -42,6 +43,7 @@ def tune(
     storage: str | Storage | None = None,
     notify: Notify = _silent,
     tools: Tools | None = None,
+    advice: Advice = lambda problem, regime: (),
 ) -> Report:
     """Find, check and store the fastest config of each problem.
 
@@ -70,6 +72,8 @@ def tune(
         Is told every event.
     tools : Tools, optional
         What the worker runs; real kernels if left out.
+    advice : callable, optional
+        (problem, regime) → configs that are tried early; see `splashgen.plan.advice`.
 
     Raises
     ------
@@ -96,7 +100,7 @@ def tune(
         place = storage if isinstance(storage, Storage) else open_storage(storage)
         # All of them before any is begun: others may join.
         tasks = [_task(place, *one, gpu, again, limits, worker) for one in wanted]
-        campaign = Campaign(tasks, gpu, *_equipment(stack, gpu, limits, tools), notify, folder)
+        campaign = Campaign(tasks, gpu, *_equipment(stack, gpu, limits, tools), notify, folder, advice=advice)
         if not isinstance(storage, Storage):
             stack.enter_context(Crew(gpu, place.url, folder, tools))
         return campaign.run()
