@@ -8,7 +8,7 @@ from splashgen.errors import KernelError
 from splashgen.render import render
 from splashgen.tune.recordings.recording import Head, Recording, Resources, Row
 
-__all__ = ["resources_of", "with_kernels"]
+__all__ = ["resources_of", "unchanged", "with_kernels"]
 
 
 def resources_of(compiled: "Future[tuple[CompiledKernel, ...]]") -> tuple[Resources, ...]:
@@ -48,7 +48,7 @@ def with_kernels(recording: Recording, pool: CompilePool) -> Recording:
     compiling = {
         row.config: pool.submit(Job(head.problem, row.config, head.gpu, counted=True))
         for row in recording.rows
-        if row.outcome.ok and not row.kernels and _unchanged(head, row)
+        if row.outcome.ok and not row.kernels and unchanged(head, row)
     }
     rows = (
         replace(row, kernels=resources_of(compiling[row.config])) if row.config in compiling else row
@@ -57,7 +57,7 @@ def with_kernels(recording: Recording, pool: CompilePool) -> Recording:
     return replace(recording, rows=tuple(rows))
 
 
-def _unchanged(head: Head, row: Row) -> bool:
+def unchanged(head: Head, row: Row) -> bool:
     """Whether today's templates make the code that was measured."""
     try:
         return render(head.problem, row.config).hash == row.code_hash
