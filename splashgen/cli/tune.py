@@ -67,6 +67,10 @@ def tune(
         bool,
         typer.Option("--worker", help="Join the studies that a tune on the same --storage has begun."),
     ] = False,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Of the search; another one makes a tune independent of an earlier one."),
+    ] = 0,
     planned: Annotated[
         int,
         typer.Option(
@@ -107,8 +111,8 @@ def tune(
         chosen = named_preset(preset.value, device)
         named = (operation, head_dim, value_dim, dtype, alpha, causal, seq_len)
         options = (*named, sparsity, trials, time)
-        if planned and (worker or replay):
-            raise ValueError("--planned is for the tuner that begins a search on a device; leave it out.")
+        if (planned or seed) and (worker or replay):
+            raise ValueError("--planned and --seed are for the tuner that begins a search; leave them out.")
         planner = advice_asked_for(device, planned)
         if worker and (again or inference or any(value is not None for value in options)):
             raise ValueError(
@@ -152,6 +156,7 @@ def tune(
                         storage=storage,
                         notify=notify,
                         advice=advice,
+                        seed=seed,
                     )
     except NotImplementedError as error:
         raise _failure(error, 2) from None

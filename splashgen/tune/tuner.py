@@ -44,6 +44,7 @@ def tune(
     notify: Notify = _silent,
     tools: Tools | None = None,
     advice: Advice = lambda problem, regime: (),
+    seed: int = 0,
 ) -> Report:
     """Find, check and store the fastest config of each problem.
 
@@ -74,6 +75,8 @@ def tune(
         What the worker runs; real kernels if left out.
     advice : callable, optional
         (problem, regime) → configs that are tried early; see `splashgen.plan.advice`.
+    seed : int
+        Of the search: the choices of tunes with different ones are independent.
 
     Raises
     ------
@@ -99,7 +102,7 @@ def tune(
     with exclusive(gpu) as worker, contextlib.ExitStack() as stack:
         place = storage if isinstance(storage, Storage) else open_storage(storage)
         # All of them before any is begun: others may join.
-        tasks = [_task(place, *one, gpu, again, limits, worker) for one in wanted]
+        tasks = [_task(place, *one, gpu, again, limits, worker, seed) for one in wanted]
         campaign = Campaign(tasks, gpu, *_equipment(stack, gpu, limits, tools), notify, folder, advice=advice)
         if not isinstance(storage, Storage):
             stack.enter_context(Crew(gpu, place.url, folder, tools))
@@ -179,10 +182,19 @@ def _wanted(problems: Sequence[Problem], regimes: Sequence[Regime]) -> list[Key]
 
 
 def _task(
-    storage: Storage, problem: Problem, regime: Regime, gpu: Gpu, again: bool, limits: Limits, worker: str
+    storage: Storage,
+    problem: Problem,
+    regime: Regime,
+    gpu: Gpu,
+    again: bool,
+    limits: Limits,
+    worker: str,
+    seed: int = 0,
 ) -> Task:
     space = family_for(problem, gpu).space.narrowed(problem, gpu)
-    journal = Journal(storage, problem, gpu, space, again, limits=limits, worker=worker, regime=regime)
+    journal = Journal(
+        storage, problem, gpu, space, again, limits=limits, worker=worker, regime=regime, seed=seed
+    )
     return Task(problem, journal, limits)
 
 
