@@ -2,12 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
+from splashgen.cli.studies import opened_studies
 
 __all__ = ["report"]
 
@@ -42,7 +41,7 @@ def report(
     from splashgen.report import collect, draw_pngs, render_page
 
     try:
-        contents = collect(_opened(storage, state), gpu)
+        contents = collect(opened_studies(storage, state), gpu)
         if as_json:
             typer.echo(json.dumps(plain(contents), indent=2, allow_nan=False))
         else:
@@ -56,21 +55,3 @@ def report(
     except (SplashgenError, OSError) as error:
         typer.echo(f"splashgen report: {error}", err=True)
         raise typer.Exit(2) from None
-
-
-def _opened(storage: str | None, state: Path | None) -> "BaseStorage | None":
-    """The storage to read; None where nothing was tuned yet, so that a look leaves no empty file behind."""
-    from splashgen.errors import SplashgenError
-    from splashgen.tune.database.state import state_folder
-    from splashgen.tune.database.storage import open_storage
-
-    if storage is not None and state is not None:
-        raise SplashgenError("--storage and --state are both given, but each names the place of the studies.")
-    if storage is not None:
-        return open_storage(storage).optuna
-    folder = state or state_folder()
-    if (folder / "studies.db").exists():
-        return open_storage(folder).optuna
-    if state is not None:
-        raise SplashgenError(f"--state is {folder}, but there is no studies.db in it.")
-    return None

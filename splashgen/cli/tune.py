@@ -6,7 +6,13 @@ from typing import Annotated
 import typer
 
 from splashgen.cli.options import OperationName, RegimeName
-from splashgen.cli.tune_options import PresetName, limits_asked_for, problems_asked_for, regimes_asked_for
+from splashgen.cli.tune_options import (
+    PresetName,
+    advice_asked_for,
+    limits_asked_for,
+    problems_asked_for,
+    regimes_asked_for,
+)
 
 __all__ = ["tune"]
 
@@ -61,6 +67,18 @@ def tune(
         bool,
         typer.Option("--worker", help="Join the studies that a tune on the same --storage has begun."),
     ] = False,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Of the search; another one makes a tune independent of an earlier one."),
+    ] = 0,
+    planned: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="So many first choices of the cost model (see splashgen plan) are tried early. It compiles "
+            "up to 24 candidates for each problem first, while the device waits.",
+        ),
+    ] = 0,
     replay: Annotated[
         Path | None,
         typer.Option(
@@ -93,6 +111,9 @@ def tune(
         chosen = named_preset(preset.value, device)
         named = (operation, head_dim, value_dim, dtype, alpha, causal, seq_len)
         options = (*named, sparsity, trials, time)
+        if (planned or seed) and (worker or replay):
+            raise ValueError("--planned and --seed are for the tuner that begins a search; leave them out.")
+        planner = advice_asked_for(device, planned)
         if worker and (again or inference or any(value is not None for value in options)):
             raise ValueError(
                 "--worker takes problems and limits from the studies it joins; "
@@ -124,16 +145,19 @@ def tune(
             elif worker:
                 report = work(storage, device, folder=output, notify=notify)
             else:
-                report = tune_problems(
-                    problems,
-                    device,
-                    limits,
-                    regimes=regimes,
-                    again=again,
-                    folder=output,
-                    storage=storage,
-                    notify=notify,
-                )
+                with planner as advice:
+                    report = tune_problems(
+                        problems,
+                        device,
+                        limits,
+                        regimes=regimes,
+                        again=again,
+                        folder=output,
+                        storage=storage,
+                        notify=notify,
+                        advice=advice,
+                        seed=seed,
+                    )
     except NotImplementedError as error:
         raise _failure(error, 2) from None
     except (SplashgenError, OSError) as error:

@@ -1,5 +1,6 @@
 """What the options of `splashgen tune` ask for: problems, regimes and limits."""
 
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,9 @@ if TYPE_CHECKING:
     from splashgen.problem import Problem
     from splashgen.store import Regime
     from splashgen.tune import Limits
+    from splashgen.tune.search.warm import Advice
 
-__all__ = ["PresetName", "limits_asked_for", "problems_asked_for", "regimes_asked_for"]
+__all__ = ["PresetName", "advice_asked_for", "limits_asked_for", "problems_asked_for", "regimes_asked_for"]
 
 
 class PresetName(StrEnum):
@@ -95,3 +97,23 @@ def limits_asked_for(limits: "Limits", trials: int | None, seconds: float | None
     if seconds is not None:
         limits = replace(limits, seconds=seconds, total_seconds=None, trials=trials, stall=None)
     return limits
+
+
+def advice_asked_for(gpu: "Gpu", planned: int) -> AbstractContextManager["Advice"]:
+    """What `--planned` asks for: the cost model's first choices, or no advice.
+
+    Raises
+    ------
+    ValueError
+        If it asks for some on a device that nobody can plan for.
+    """
+    if not planned:
+        return nullcontext(lambda problem, regime: ())
+    from splashgen.plan.advice import advising
+    from splashgen.plan.chips import chip_of
+
+    try:
+        chip_of(gpu)
+    except ValueError as error:
+        raise ValueError(f"--planned is {planned}, but {error}") from None
+    return advising(gpu, planned)

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from splashgen.plan.advice import first_choices
 from splashgen.plan.fit import fit
 from splashgen.plan.model import Array, Constants, predicted_ms
+from splashgen.plan.planner import Plan
 from splashgen.plan.recorded import Recorded
+from splashgen.render import render
 
-__all__ = ["Judgement", "judge", "judge_held_out", "judge_other_chip"]
+__all__ = ["Judgement", "Planned", "judge", "judge_held_out", "judge_other_chip", "planned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,7 @@ class Judgement:
     """The model's ranking of one problem's candidates on one chip."""
 
     recorded: Recorded
+    constants: Constants
     chosen: int
     """The place of the first choice."""
     best_ms: float
@@ -34,12 +38,40 @@ class Judgement:
         return self.best_ms / self.chosen_ms
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a plan would take, beside what was measured."""
+
+    place: int
+    """In the plan's own order, from 1, of the first candidate that was measured: 1 is the first choice."""
+    speed: float
+    """Of that candidate, in proportion to the best measured one's."""
+    most: int
+    """Candidates that the plan ranked."""
+
+
+def planned(recorded: Recorded, plan: Plan) -> Planned | None:
+    """How fast the first choice of a plan is, or, if nobody measured it, the next one that somebody did.
+
+    A plan walks from the default over candidates of its own: it does not know which of them were measured.
+    None if none of them was.
+    """
+    hashes = [render(recorded.problem, config).hash for config in recorded.configs]
+    for place, config in enumerate(first_choices(plan, len(plan.ranked)), 1):
+        code = render(plan.problem, config).hash
+        if code in hashes:
+            times = recorded.measured.times_ms
+            return Planned(place, float(times.min() / times[hashes.index(code)]), len(plan.ranked))
+    return None
+
+
 def judge(recorded: Recorded, constants: Constants) -> Judgement:
     """Compare what the model says of every candidate with what was measured."""
     predicted, times = predicted_ms(recorded.measured.terms, constants), recorded.measured.times_ms
     chosen = int(np.argmin(predicted))
     return Judgement(
         recorded,
+        constants,
         chosen,
         float(times.min()),
         float(times[chosen]),

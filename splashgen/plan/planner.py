@@ -14,7 +14,7 @@ from splashgen.gpu import Gpu
 from splashgen.plan.candidates import combined, neighbours, starts
 from splashgen.plan.compiled import Compiled
 from splashgen.plan.constants import constants_for
-from splashgen.plan.model import predicted_ms, terms_of
+from splashgen.plan.model import Constants, predicted_ms, terms_of
 from splashgen.problem import Problem
 from splashgen.render import render
 from splashgen.store import Entry, Regime, Status, Timing, title
@@ -100,6 +100,7 @@ def plan_problem(
     candidates: int = 24,
     told: Told = lambda config, done, most: None,
     regime: Regime = Regime.MIXED,
+    constants: Constants | None = None,
 ) -> Plan:
     """Rank configs by predicted time, walking from the default to better neighbours.
 
@@ -117,6 +118,8 @@ def plan_problem(
         Is told of each candidate that is settled.
     regime : Regime
         Whose workloads times are predicted for.
+    constants : Constants, optional
+        Of the cost model; those of the chip's architecture if left out.
 
     Raises
     ------
@@ -126,7 +129,7 @@ def plan_problem(
         If no family computes the problem on this chip, or its kernels cannot be planned.
     """
     check_regime(problem.operation, regime)
-    search = _Search(problem.bucketed(), gpu, compiled, candidates, told, regime)
+    search = _Search(problem.bucketed(), gpu, compiled, candidates, told, regime, constants)
     search.look(starts(search.problem, gpu))
     centre = None
     while search.ranked and search.room and search.best.config != centre:
@@ -142,14 +145,21 @@ def plan_problem(
 
 class _Search:
     def __init__(
-        self, problem: Problem, gpu: Gpu, compiled: Compiled, most: int, told: Told, regime: Regime
+        self,
+        problem: Problem,
+        gpu: Gpu,
+        compiled: Compiled,
+        most: int,
+        told: Told,
+        regime: Regime,
+        constants: Constants | None,
     ) -> None:
         family_for(problem, gpu)  # raises if there is none
         self.problem, self.gpu = problem, gpu
         self.ranked: dict[str, Ranked] = {}
         self.rejected: dict[Config, str] = {}
         self._compiled, self._most, self._told, self._regime = compiled, most, told, regime
-        self._constants, _ = constants_for(gpu)
+        self._constants = constants or constants_for(gpu)[0]
         self._seen: set[str] = set()
 
     @property

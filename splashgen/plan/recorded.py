@@ -12,7 +12,8 @@ from splashgen.gpu import Gpu
 from splashgen.plan.fit import Measured
 from splashgen.plan.model import terms_of
 from splashgen.problem import Problem
-from splashgen.tune.recordings.recording import Recording, Row
+from splashgen.tune.recordings.kernels import unchanged
+from splashgen.tune.recordings.recording import Head, Recording, Row
 
 __all__ = ["Recorded", "recorded"]
 
@@ -30,6 +31,8 @@ class Recorded:
     """In the order of `configs`."""
     default: int | None
     """The place of the family's default among them; None if it was not right."""
+    points: int = 0
+    """Of the recorded space; see `splashgen.tune.recordings.recording.Head`."""
 
 
 def recorded(recording: Recording, compile_one: Compile | None = None) -> Recorded:
@@ -40,7 +43,8 @@ def recorded(recording: Recording, compile_one: Compile | None = None) -> Record
     recording : Recording
         From `splashgen.tune.recordings.files.read`.
     compile_one : callable, optional
-        Asked for the kernels of rows that do not say how many instructions their loops have.
+        Asked for the kernels of rows that do not say how many instructions their loops have, provided that
+        today's templates make the code that was measured.
 
     Raises
     ------
@@ -50,7 +54,7 @@ def recorded(recording: Recording, compile_one: Compile | None = None) -> Record
     head = recording.head
     configs, terms, times = [], [], []
     for row in recording.rows:
-        kernels = _kernels(row, head.problem, head.gpu, compile_one) if row.outcome.ok else ()
+        kernels = _kernels(row, head, compile_one) if row.outcome.ok else ()
         if kernels:
             configs.append(row.config)
             terms.append(terms_of(head.problem, row.config, head.gpu, kernels))
@@ -62,10 +66,10 @@ def recorded(recording: Recording, compile_one: Compile | None = None) -> Record
         )
     place = configs.index(head.default) if head.default in configs else None
     measured = Measured(np.stack(terms), np.array(times))
-    return Recorded(head.problem, head.gpu, tuple(configs), measured, place)
+    return Recorded(head.problem, head.gpu, tuple(configs), measured, place, head.points)
 
 
-def _kernels(row: Row, problem: Problem, gpu: Gpu, compile_one: Compile | None) -> tuple[CompiledKernel, ...]:
+def _kernels(row: Row, head: Head, compile_one: Compile | None) -> tuple[CompiledKernel, ...]:
     if row.kernels and all(kernel.instructions for kernel in row.kernels):
         return tuple(
             CompiledKernel(
@@ -80,5 +84,7 @@ def _kernels(row: Row, problem: Problem, gpu: Gpu, compile_one: Compile | None) 
             )
             for kernel in row.kernels
         )
-    answer = compile_one(problem, row.config, gpu) if compile_one else ()
+    if compile_one is None or not unchanged(head, row):
+        return ()
+    answer = compile_one(head.problem, row.config, head.gpu)
     return () if isinstance(answer, KernelError) else answer

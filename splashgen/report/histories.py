@@ -89,6 +89,9 @@ class History:
     """The winner of the shoot-out; None while the search goes on, or if nothing was correct."""
     reason: str = ""
     """Why the search ended; empty while it goes on."""
+    whole: float | None = None
+    """Seconds from the problem's start to its stored winner, in the run that stored it; None before there is
+    one, and in studies of earlier versions."""
     unevaluated: int = 0
     """Candidates that a constraint ruled out or whose code was known."""
     regime: Regime = Regime.MIXED
@@ -176,6 +179,7 @@ def _history(storage: optuna.storages.BaseStorage, summary: Any, about: _About) 
         last=max((trial.datetime_complete for trial in trials if trial.datetime_complete), default=None),
         entry=EntryModel.model_validate(finished["entry"]).build() if "entry" in finished else None,
         reason=str(finished.get("reason", "")),
+        whole=finished.get("seconds"),
         unevaluated=len(trials) - len(paid),
         regime=about.regime,
     )

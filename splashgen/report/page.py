@@ -91,5 +91,7 @@ def _times(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}×"
 
 
-def _seconds(value: float) -> str:
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return "–"
     return f"{value:.0f} s" if value < 100 else f"{value / 60:.1f} min"

@@ -69,6 +69,7 @@ def _history(history: History) -> dict[str, Any]:
         "speed_up": speed_up(history),
         "reason": history.reason or None,
         "seconds": history.seconds,
+        "seconds_to_stored": history.whole,
         "unevaluated": history.unevaluated,
         "default": history.default.as_dict(),
         "candidates": [_candidate(one) for one in history.candidates],

@@ -16,7 +16,7 @@ from splashgen.tune.limits import Limits
 from splashgen.tune.measure.bench import Bench
 from splashgen.tune.processes import interrupt
 from splashgen.tune.search.terrain import Terrain
-from splashgen.tune.search.warm import incumbent, relatives, stored
+from splashgen.tune.search.warm import Advice, incumbent, relatives, stored
 from splashgen.tune.session import Session
 from splashgen.tune.show.events import Notify, ProblemEnded, ProblemStarted
 from splashgen.tune.show.report import Report
@@ -51,6 +51,8 @@ class Campaign:
         Where winners are stored, also those that another worker found; the user's config folder if left out.
     joined : bool
         It helps a tuner, which will confirm what an interruption leaves.
+    advice : Advice, optional
+        Asked when a search begins.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class Campaign:
         notify: Notify,
         folder: Path | None,
         joined: bool = False,
+        advice: Advice = lambda problem, regime: (),
     ) -> None:
         self._tasks, self._gpu = tuple(tasks), gpu
         self._bench, self._pool, self._notify = bench, pool, notify
-        self._folder, self._joined = folder, joined
+        self._folder, self._joined, self._advice = folder, joined, advice
         self._began = time.monotonic()
         self._sessions: dict[int, Session] = {}
+        self._started: dict[int, float] = {}
         self._ended: dict[int, ProblemEnded] = {}
 
     def run(self) -> Report:
@@ -119,6 +123,7 @@ class Campaign:
 
     def _session(self, place: int) -> Session:
         if place not in self._sessions:
+            self._started[place] = time.monotonic()
             problem, number = self._tasks[place].problem, len(self._tasks)
             regime = self._tasks[place].journal.regime
             limits = self._tasks[place].limits.share(time.monotonic() - self._began, number - place)
@@ -132,7 +137,7 @@ class Campaign:
                 self._pool,
                 self._notify,
                 incumbent(problem, self._gpu, self._folder, regime),
-                relatives(problem, self._gpu, regime),
+                (*self._advice(problem, regime), *relatives(problem, self._gpu, regime)),
                 clock.left,
                 self._tasks[place].terrain,
             )
@@ -145,9 +150,11 @@ class Campaign:
         task = self._tasks[place]
         verdict = self._sessions[place].verdict(reason)
         path = save(self._gpu, [verdict.entry], self._folder) if verdict.entry else None
+        seconds = round(time.monotonic() - self._started[place], 2)
         if verdict.entry and not interrupted:
-            task.journal.finish({"entry": plain_entry(verdict.entry), "reason": verdict.reason})
-        self._end(place, verdict.entry, path, verdict.reason, False, verdict.counts)
+            entry = plain_entry(verdict.entry)
+            task.journal.finish({"entry": entry, "reason": verdict.reason, "seconds": seconds})
+        self._end(place, verdict.entry, path, verdict.reason, False, verdict.counts, seconds)
 
     def _take_over(self, place: int) -> None:
         """The winner that an earlier run or another worker found; it is stored where it is missing."""
@@ -162,7 +169,7 @@ class Campaign:
         else:
             path = save(self._gpu, [entry], self._folder)
         counts: Counter[str] = Counter() if before else self._sessions[place].counts
-        self._end(place, entry, path, finished["reason"], before, counts)
+        self._end(place, entry, path, finished["reason"], before, counts, finished.get("seconds"))
 
     def _end(
         self,
@@ -172,10 +179,11 @@ class Campaign:
         reason: str,
         skipped: bool,
         counts: "Counter[str]",
+        seconds: float | None,
     ) -> None:
         task = self._tasks[place]
         regime = task.journal.regime
-        ended = ProblemEnded(task.problem, entry, path, reason, skipped, counts, regime=regime)
+        ended = ProblemEnded(task.problem, entry, path, reason, skipped, counts, seconds, regime=regime)
         self._ended[place] = ended
         self._notify(ended)
 

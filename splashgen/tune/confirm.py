@@ -16,7 +16,7 @@ from splashgen.tune.measure.evaluate import ShootOut, Trial
 from splashgen.tune.measure.noise import Interval, faster_beyond_noise
 from splashgen.tune.measure.outcome import Outcome
 
-__all__ = ["Standing", "confirm", "winner"]
+__all__ = ["Standing", "confirm", "meeting", "winner"]
 
 _FINALISTS = 3
 _EXAMINED = 10
@@ -84,18 +84,40 @@ def confirm(
         finalists += standing.outcome.ok and config not in holders
     if not passed:
         return [], rejected
-    configs = tuple(standing.config for standing in passed)
-    ragged = _ragged(problem)
-    part = 1.0 if ragged is None else 1.0 - _RAGGED_PART
-    samples = bench.shoot_out(ShootOut(problem, configs, gpu, seed, part * seconds, regime))
-    others: Sequence[tuple[float, ...]] = [()] * len(configs)
-    if ragged is not None and len(configs) > 1:
-        others = bench.shoot_out(ShootOut(ragged, configs, gpu, seed, _RAGGED_PART * seconds, regime))
+    configs = [standing.config for standing in passed]
+    times = meeting(bench, problem, gpu, configs, seed, seconds, regime)
     timed = [
-        Standing(standing.config, replace(standing.outcome, samples=times), other)
-        for standing, times, other in zip(passed, samples, others, strict=True)
+        Standing(standing.config, replace(standing.outcome, samples=own), ragged)
+        for standing, (own, ragged) in zip(passed, times, strict=True)
     ]
     return timed, rejected
+
+
+def meeting(
+    bench: Bench,
+    problem: Problem,
+    gpu: Gpu,
+    configs: Sequence[Config],
+    seed: int,
+    seconds: float,
+    regime: Regime = Regime.MIXED,
+) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+    """Milliseconds of each config in interleaved rounds: at the bucket's own length, and at a ragged one.
+
+    The second is empty in a bucket that has no ragged length, or where nobody else is there.
+
+    Raises
+    ------
+    CallLost
+        If the worker was lost while it timed them.
+    """
+    ragged = _ragged(problem)
+    part = 1.0 if ragged is None else 1.0 - _RAGGED_PART
+    samples = bench.shoot_out(ShootOut(problem, tuple(configs), gpu, seed, part * seconds, regime))
+    if ragged is None or len(configs) == 1:
+        return [(own, ()) for own in samples]
+    others = bench.shoot_out(ShootOut(ragged, tuple(configs), gpu, seed, _RAGGED_PART * seconds, regime))
+    return list(zip(samples, others, strict=True))
 
 
 def _ragged(problem: Problem) -> Problem | None:

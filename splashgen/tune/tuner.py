@@ -18,6 +18,7 @@ from splashgen.tune.device import exclusive
 from splashgen.tune.limits import Limits
 from splashgen.tune.measure.bench import Bench, Tools
 from splashgen.tune.pipeline import compile_pool
+from splashgen.tune.search.warm import Advice
 from splashgen.tune.show.events import Event, Notify, ProblemEnded
 from splashgen.tune.show.report import Report
 from splashgen.tune.study.journal import Journal
@@ -42,6 +43,8 @@ def tune(
     storage: str | Storage | None = None,
     notify: Notify = _silent,
     tools: Tools | None = None,
+    advice: Advice = lambda problem, regime: (),
+    seed: int = 0,
 ) -> Report:
     """Find, check and store the fastest config of each problem.
 
@@ -70,6 +73,10 @@ def tune(
         Is told every event.
     tools : Tools, optional
         What the worker runs; real kernels if left out.
+    advice : callable, optional
+        (problem, regime) → configs that are tried early; see `splashgen.plan.advice`.
+    seed : int
+        Of the search: the choices of tunes with different ones are independent.
 
     Raises
     ------
@@ -95,8 +102,8 @@ def tune(
     with exclusive(gpu) as worker, contextlib.ExitStack() as stack:
         place = storage if isinstance(storage, Storage) else open_storage(storage)
         # All of them before any is begun: others may join.
-        tasks = [_task(place, *one, gpu, again, limits, worker) for one in wanted]
-        campaign = Campaign(tasks, gpu, *_equipment(stack, gpu, limits, tools), notify, folder)
+        tasks = [_task(place, *one, gpu, again, limits, worker, seed) for one in wanted]
+        campaign = Campaign(tasks, gpu, *_equipment(stack, gpu, limits, tools), notify, folder, advice=advice)
         if not isinstance(storage, Storage):
             stack.enter_context(Crew(gpu, place.url, folder, tools))
         return campaign.run()
@@ -175,10 +182,19 @@ def _wanted(problems: Sequence[Problem], regimes: Sequence[Regime]) -> list[Key]
 
 
 def _task(
-    storage: Storage, problem: Problem, regime: Regime, gpu: Gpu, again: bool, limits: Limits, worker: str
+    storage: Storage,
+    problem: Problem,
+    regime: Regime,
+    gpu: Gpu,
+    again: bool,
+    limits: Limits,
+    worker: str,
+    seed: int = 0,
 ) -> Task:
     space = family_for(problem, gpu).space.narrowed(problem, gpu)
-    journal = Journal(storage, problem, gpu, space, again, limits=limits, worker=worker, regime=regime)
+    journal = Journal(
+        storage, problem, gpu, space, again, limits=limits, worker=worker, regime=regime, seed=seed
+    )
     return Task(problem, journal, limits)
 
 

@@ -91,6 +91,13 @@ def test_bad_options_are_one_sentence_and_exit_code_2(arguments: tuple[str, ...]
     assert said in result.stderr
 
 
+def test_a_plan_is_only_asked_for_where_it_can_be_made(tmp_path: Path, asked: list[tuple]) -> None:
+    on_cpu, worker = _run("--planned", "3"), _run("--planned", "3", "--worker")
+    assert on_cpu.exit_code == worker.exit_code == 2 and not asked
+    assert "--planned is 3, but gpu is 'cpu', whose rates are not known" in on_cpu.stderr
+    assert "--planned and --seed are for the tuner that begins a search" in worker.stderr
+
+
 def test_help_does_not_wait_for_torch() -> None:
     program = (
         "import sys\n"

@@ -2,21 +2,27 @@
 
 import runpy
 import sys
+from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from splashgen.config import Config
 from splashgen.errors import KernelError
 from splashgen.families import family_for
 from splashgen.gpu import KNOWN_GPUS
 from splashgen.plan.constants import START
+from splashgen.plan.judge import Planned, planned
 from splashgen.plan.model import predicted_ms, terms_of
-from splashgen.plan.recorded import recorded
+from splashgen.plan.planner import Plan, Ranked
+from splashgen.plan.recorded import Recorded, recorded
 from splashgen.problem import DType
+from splashgen.render import render
 from splashgen.store import Provenance
 from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.presets import attention
-from splashgen.tune.recordings.files import append, begin
+from splashgen.tune.recordings.files import append, begin, write
 from splashgen.tune.recordings.recording import Head, Recording, Resources, Row
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "judge_plan.py"
@@ -48,7 +54,9 @@ def recording(make, slug: str, length: int, counted: bool = True) -> Recording:
                 )
                 for kernel in kernels
             )
-            rows.append(Row(config, "0" * 16, Outcome(Status.OK, samples=(time,)), resources))
+            rows.append(
+                Row(config, render(problem, config).hash, Outcome(Status.OK, samples=(time,)), resources)
+            )
     wrong = Row(
         default.replace(dq_stages=1), "1" * 16, Outcome(Status.WRONG, "It is wrong."), rows[0].kernels
     )
@@ -73,6 +81,50 @@ def test_what_was_not_counted_is_compiled(attention_kernels) -> None:
         recorded(bare, lambda problem, config, gpu: KernelError("It does not compile."))
     found = recorded(bare, lambda problem, config, gpu: attention_kernels(config))
     assert len(found.configs) == 6
+    stale = replace(bare, rows=tuple(replace(row, code_hash="2" * 16) for row in bare.rows))
+    with pytest.raises(ValueError, match="no correct candidate"):
+        recorded(stale, lambda problem, config, gpu: attention_kernels(config))
+
+
+def _plan(one: Recorded, *configs: Config) -> Plan:
+    ranked = tuple(Ranked(config, 1.0 + place, place) for place, config in enumerate(configs))
+    return Plan(one.problem, one.gpu, ranked)
+
+
+def test_a_plan_is_judged_by_its_first_choice_or_by_the_next_that_was_measured(attention_kernels) -> None:
+    one = recorded(recording(attention_kernels, "h100", 256))
+    best, worst = (one.configs[int(place)] for place in one.measured.times_ms.argsort()[[0, -1]])
+    unknown = one.configs[0].replace(dkdv_stages=1)
+    assert planned(one, _plan(one, best, worst)) == Planned(1, 1.0, 2)
+    assert planned(one, _plan(one, unknown, worst)) == Planned(
+        2, one.measured.times_ms.min() / one.measured.times_ms.max(), 2
+    )
+    assert planned(one, _plan(one, unknown)) is None
+
+
+def test_the_script_looks_up_what_a_plan_of_its_own_would_take(
+    attention_kernels, tmp_path, monkeypatch, capsys
+) -> None:
+    class Compiled:
+        def __init__(self, pool) -> None:
+            pass
+
+        def ask(self, problem, config, gpu) -> Future:
+            answer: Future = Future()
+            answer.set_result(attention_kernels(config))
+            return answer
+
+    monkeypatch.setattr("splashgen.plan.Compiled", Compiled)
+    paths = []
+    # The first two are of one problem: it is held out as a whole.
+    for number, length in enumerate((256, 256, 512)):
+        paths.append(tmp_path / f"{number}.jsonl")
+        write(paths[-1], recording(attention_kernels, "h100", length))
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, paths), "--planned", "1", "--jobs", "1"])
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+    text = capsys.readouterr().out
+    assert text.count("| h100 |") == 2
+    assert "Of 2 plans the first choice was measured" in text, "a plan of one candidate is the default"
 
 
 def test_the_script_fits_judges_and_reports(attention_kernels, tmp_path, monkeypatch, capsys) -> None:
@@ -91,7 +143,7 @@ def test_the_script_fits_judges_and_reports(attention_kernels, tmp_path, monkeyp
     runpy.run_path(str(SCRIPT), run_name="__main__")
     text = report.read_text()
     assert text.strip() == capsys.readouterr().out.strip()
-    assert "| h100 | attention alpha=1.5 bfloat16 head_dim=64 seq_len=256 causal training | 6 |" in text
+    assert "| h100 | attention alpha=1.5 bfloat16 head_dim=64 seq_len=256 causal training | 6 of 7 |" in text
     assert "## Chips that the fit never saw" in text and "| h200 |" in text
     assert text.count("Geometric mean of the speeds: 1.000, least 1.000") == 2
     assert "constants fitted to 12 candidates of 2 problems on NVIDIA H100" in constants.read_text()

@@ -27,7 +27,7 @@ def test_what_the_tuner_wrote_is_read_back_and_what_cost_nothing_is_counted_apar
     assert [one.closeness for one in history.rejected] == [1.5]
     assert history.default.as_dict() == DEFAULT
     assert history.winner is not None and history.winner["num_warps"] == 4
-    assert history.entry is None and history.reason == ""
+    assert history.entry is None and history.reason == "" and history.whole is None
 
 
 def test_the_newest_study_of_a_problem_is_shown_and_one_chip_can_be_asked_for() -> None:

@@ -26,7 +26,7 @@ def _hostile() -> optuna.storages.BaseStorage:
         ({"tile": 2048}, good(3.0)),
         name=EVIL,
         gpu=replace(H100, slug=EVIL, name=EVIL, arch=EVIL),
-        finished={"reason": EVIL},
+        finished={"reason": EVIL, "seconds": 754.2},
     )
 
 
@@ -38,6 +38,12 @@ def test_what_a_study_says_stays_text() -> None:
     page = render_page(contents)
     assert page.count("&lt;script&gt;alert(") > 1, "once in the winner, and in the picture of importance"
     assert "<script" not in page
+
+
+def test_the_page_says_how_long_a_problem_took() -> None:
+    page, unknown = render_page(collect(_hostile())), render_page(collect(storage(({}, good(1.0)))))
+    assert "to the stored winner" in page and "12.6 min" in page
+    assert '<td class="n">–</td></tr>' in unknown and '<td class="n">–</td></tr>' not in page
 
 
 def test_the_page_loads_nothing_and_says_so_to_the_browser() -> None:

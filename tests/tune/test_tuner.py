@@ -68,12 +68,33 @@ def test_a_finished_problem_is_skipped_and_its_winner_stored_where_it_is_missing
     events: list[Event] = []
     (second,) = _tuned(events, limits).ended
     assert second.skipped
+    assert first.seconds is not None and second.seconds == first.seconds > 0.2, "the study remembers"
     assert not any(isinstance(event, ProblemStarted | TrialEnded) for event in events)
     assert load(user_folder() / "cpu.yaml").entries[0].config == first.entry.config
     written = second.path.stat().st_mtime_ns
     (third,) = _tuned(limits=limits).ended
     assert third.path == second.path
     assert third.path.stat().st_mtime_ns == written, "what is stored already is not written again"
+
+
+def test_what_is_advised_is_tried_right_after_the_default() -> None:
+    space, default = family_for(PROBLEM, CPU).space, family_for(PROBLEM, CPU).default(PROBLEM, CPU)
+    advised = next(
+        config
+        for config in space.feasible(PROBLEM, CPU)
+        if config["fault"] == "none" and config["delay_ms"] not in (1, default["delay_ms"])
+    )
+    asked: list[tuple] = []
+
+    def advice(problem, regime):
+        asked.append((problem, regime.value))
+        return (advised,)
+
+    events: list[Event] = []
+    limits = Limits(trials=2, timing_seconds=0.05, shoot_out_seconds=0.2)
+    tune([PROBLEM], CPU, limits, notify=events.append, tools=CAREFUL, advice=advice)
+    assert asked == [(PROBLEM, "mixed")]
+    assert [event.config for event in events if isinstance(event, TrialEnded)] == [default, advised]
 
 
 def test_again_makes_a_study_of_its_own() -> None:

@@ -16,7 +16,7 @@ from splashgen.store.schema import Parameter, ParameterValue, ProblemModel, Prov
 from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.recordings.recording import Head, Recording, Resources, Row
 
-__all__ = ["RecordingError", "append", "begin", "mend", "read"]
+__all__ = ["RecordingError", "append", "begin", "mend", "read", "write"]
 
 _MOST_SAMPLES = 32
 """Kept of a candidate: enough for its median and its noise."""
@@ -115,6 +115,16 @@ def append(path: Path, head: Head, row: Row) -> None:
     }
     with path.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(plain) + "\n")
+
+
+def write(path: Path, recording: Recording) -> None:
+    """Write a whole recording; what was there before is replaced at once or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    begin(part, recording.head)
+    for row in recording.rows:
+        append(part, recording.head, row)
+    part.replace(path)
 
 
 def read(path: Path) -> Recording:

@@ -11,7 +11,6 @@ from random import Random
 
 from splashgen.compile import CompiledKernel, CompilePool, Job
 from splashgen.config import Config
-from splashgen.errors import KernelError
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.render import render
@@ -22,7 +21,8 @@ from splashgen.tune.measure.evaluate import Trial
 from splashgen.tune.measure.outcome import Outcome
 from splashgen.tune.pipeline import compile_pool, settled
 from splashgen.tune.recordings.files import RecordingError, append, begin, mend, read
-from splashgen.tune.recordings.recording import Head, Recording, Resources, Row
+from splashgen.tune.recordings.kernels import resources_of
+from splashgen.tune.recordings.recording import Head, Recording, Row
 
 __all__ = ["record"]
 
@@ -100,7 +100,7 @@ def record(
             if outcome is None:
                 laps = best.laps if best is not None else ()
                 outcome = bench.trial(Trial(problem, config, gpu, _SEED, timing_seconds, laps))
-            row = Row(config, code_hash, outcome, _kernels(compiled))
+            row = Row(config, code_hash, outcome, () if compiled is None else resources_of(compiled))
             append(path, head, row)
             rows.append(row)
             if outcome.ok:
@@ -156,23 +156,3 @@ def _compiled(
         done, _ = wait(compiling, return_when=FIRST_COMPLETED)
         ready = next(future for future in compiling if future in done)
         yield *compiling.pop(ready), ready
-
-
-def _kernels(compiled: "Future[tuple[CompiledKernel, ...]] | None") -> tuple[Resources, ...]:
-    try:
-        kernels = () if compiled is None else compiled.result()
-    except KernelError:
-        return ()
-    return tuple(
-        Resources(
-            each.name,
-            each.registers,
-            each.spills,
-            each.shared_memory,
-            each.num_warps,
-            each.tensor_memory,
-            each.instructions,
-            each.loops,
-        )
-        for each in kernels
-    )

@@ -26,7 +26,8 @@ class Head:
     default: Config
     """The family's default at the time, which is one of the points."""
     points: int
-    """Configs of distinct code that keep the constraints: a complete recording has a row for each."""
+    """Configs of distinct code that keep the constraints: a complete recording has a row for each. Of a tuned
+    problem, the configs of its space: nobody counted which of them keep the constraints and differ."""
     timing_seconds: float
     """Spent on repetitions of one candidate."""
     made: Provenance

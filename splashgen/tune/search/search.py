@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import random
-import zlib
 from collections.abc import Callable, Sequence
 
 from splashgen.config import Config
@@ -70,8 +69,7 @@ class Search:
         self.trials = count if self.exhaustive else trials
         """How many candidates will be evaluated at most; None if there is no limit."""
         self._large = count > _EXHAUSTIVE and not self.exhaustive
-        # Chances depend on the study's name alone.
-        seed = zlib.crc32(journal.name.encode())
+        seed = journal.chances
         self._chance, self._rest = random.Random(seed), self._points.shuffled(random.Random(seed))
         self._first = iter([config for config in dict.fromkeys(first) if config in self._points])
         self._fruitless = self._droughts = self._ration = 0

@@ -1,5 +1,6 @@
 """Where a search starts from: the stored config that it has to beat, and those of related problems."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from splashgen.config import Config
@@ -8,7 +9,10 @@ from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.store import Entry, Regime, Rung, load, lookup, user_folder
 
-__all__ = ["incumbent", "relatives", "stored"]
+__all__ = ["Advice", "incumbent", "relatives", "stored"]
+
+Advice = Callable[[Problem, Regime], Sequence[Config]]
+"""What somebody expects to be fast for a problem, tried early; `splashgen.plan.advice` has a cost model's."""
 
 
 def stored(

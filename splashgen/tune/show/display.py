@@ -198,6 +198,7 @@ class JsonLines:
                 pass
             case ProblemEnded():
                 line |= {"reason": event.reason, "skipped": event.skipped, "counts": dict(event.counts)}
+                line |= {"seconds": event.seconds}
                 line |= {"speed_up": event.speed_up, "path": None if event.path is None else str(event.path)}
                 line |= {"entry": None if event.entry is None else plain_entry(event.entry)}
         print(json.dumps(line), file=self.stream, flush=True)

@@ -74,6 +74,8 @@ class ProblemEnded(_Told):
     """An earlier run had finished it."""
     counts: "Counter[str]" = field(default_factory=Counter)
     """Candidates by status."""
+    seconds: float | None = None
+    """From the start of the problem to its stored winner, in the run that stored it; None if nobody knows."""
 
     @property
     def speed_up(self) -> float | None:

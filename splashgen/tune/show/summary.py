@@ -12,10 +12,11 @@ __all__ = ["print_summary"]
 def print_summary(report: Report, gpu: Gpu, console: Console | None = None) -> None:
     """The table of winners, and where they are."""
     console = console or Console()
-    table = Table("problem", "best config", "default ms", "tuned ms", "speed-up", box=None)
+    table = Table("problem", "best config", "default ms", "tuned ms", "speed-up", "seconds", box=None)
     for ended in report.ended:
+        seconds = "" if ended.seconds is None else f"{ended.seconds:.0f}"
         if ended.entry is None:
-            table.add_row(ended.title, f"none: {ended.reason}", "", "", "")
+            table.add_row(ended.title, f"none: {ended.reason}", "", "", "", seconds)
             continue
         default, gain = ended.entry.default_time_ms, ended.speed_up
         table.add_row(
@@ -24,6 +25,7 @@ def print_summary(report: Report, gpu: Gpu, console: Console | None = None) -> N
             f"{default.median:.4g}" if default else "",
             f"{ended.entry.time_ms.median:.4g}",
             f"{gain:.2f}x" if gain else "",
+            seconds,
         )
     console.print(table)
     if report.speed_up is not None:

@@ -48,6 +48,8 @@ class Journal:
         opened was in flight when its predecessor died.
     regime : Regime
         What candidates are timed on.
+    seed : int
+        Of the search: a tune is independent of another one on the same problem if theirs differ.
     """
 
     def __init__(
@@ -61,13 +63,16 @@ class Journal:
         limits: Limits | None = None,
         worker: str = "",
         regime: Regime = Regime.MIXED,
+        seed: int = 0,
     ) -> None:
         self.regime = regime
         self._storage, self._space, self._worker = storage, space, worker
         self._distributions = distributions(space)
         self.name = study_named(storage, problem, gpu, space, again, regime)
+        self.chances = zlib.crc32(f"{self.name}{seed or ''}".encode())
+        """What a search on this study seeds its choices with."""
         self._study = opened(storage, self.name, problem, gpu, space, limits, regime)
-        self._study.sampler = sampler(zlib.crc32((self.name + worker).encode()) + len(self._trials()))
+        self._study.sampler = sampler(zlib.crc32(worker.encode(), self.chances) + len(self._trials()))
         self._turns = Turns(storage, self.name)
         self._running: dict[int, optuna.Trial] = {}
         self._queued = 0

@@ -11,6 +11,7 @@ from splashgen.families import family_for
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.space import Space
+from splashgen.store import current
 from splashgen.store.entry import Regime, title
 from splashgen.store.schema import ProblemModel
 from splashgen.tune.database.storage import Storage
@@ -89,6 +90,7 @@ def describe(problem: Problem, gpu: Gpu, space: Space, limits: Limits, regime: R
         "family": space.family,
         "space": space.digest,
         "versions": versions(),
+        "made": asdict(current()),
         "limits": asdict(limits),
     }
 

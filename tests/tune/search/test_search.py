@@ -1,6 +1,7 @@
 """Candidates: all of a small space once, Optuna's choice of a large one, no code twice."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from tune_fakes import PROBLEM
@@ -34,8 +35,8 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_module, "render", lambda problem, config: Text(config))
 
 
-def _search(space: Space, trials: int | None, first: tuple[Config, ...] = ()) -> Search:
-    journal = Journal(open_storage(state_folder()), PROBLEM, CPU, space)
+def _search(space: Space, trials: int | None, first: tuple[Config, ...] = (), seed: int = 0) -> Search:
+    journal = Journal(open_storage(state_folder()), PROBLEM, CPU, space, seed=seed)
     return Search(journal, space, PROBLEM, CPU, first, trials)
 
 
@@ -101,3 +102,17 @@ def test_all_codes_of_a_large_space_are_found_before_it_gives_up() -> None:
     assert not search.exhaustive
     tried = _run(search, _bowl)
     assert len(tried) == 64
+
+
+def test_another_seed_is_another_search(
+    rendered: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+    for number, seed in enumerate((0, 0, 1)):
+        monkeypatch.setenv("SPLASHGEN_STATE_DIR", str(tmp_path / str(number)))
+        search = _search(LARGE, 4, seed=seed)
+        tried.append([])
+        while ticket := search.next():
+            tried[-1].append(ticket.config)
+            search.tell(ticket, Outcome(Status.OK, samples=(1.0,)), 0.0)
+    assert tried[0] == tried[1] != tried[2]

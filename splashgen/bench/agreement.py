@@ -1,0 +1,160 @@
+"""Whether two independent tunes agree: their winners meet as the tuner's own finalists do.
+
+Two winners of the same code agree. Others are timed in interleaved rounds, at the bucket's own length and at
+a ragged one, and agree if neither would take the place of the other: by the tuner's own rule a holder falls
+only if the whole 95 % interval of the paired ratios is against it, and nothing inside the bucket speaks for
+it. The first winner takes part twice, which shows what the same code does against itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from splashgen.bench.winners import Won
+from splashgen.config import Config
+from splashgen.gpu import Gpu
+from splashgen.render import render
+from splashgen.store.entry import Key
+from splashgen.tune.confirm import Standing, meeting, winner
+from splashgen.tune.measure.bench import Bench
+from splashgen.tune.measure.noise import Interval, ratio
+from splashgen.tune.measure.outcome import Outcome, Status
+from splashgen.tune.processes.process import CallLost
+
+__all__ = ["TARGET", "Meeting", "agreement", "common", "markdown", "meet"]
+
+TARGET = 0.95
+_SEED = 11
+_NEAR = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """What came of the two winners for one problem."""
+
+    title: str
+    code: tuple[str, str]
+    """The hashes of their code."""
+    verdict: str
+    """`same code`, `within noise`, `the first is faster`, `the second is faster`, or why none met."""
+    agree: bool | None
+    """None where they did not meet."""
+    ms: tuple[float, float] | None = None
+    """Medians at the bucket's own length."""
+    ratio: Interval | None = None
+    """Of the first one's times to the second one's, round by round."""
+    ragged: Interval | None = None
+    """The same at the ragged length; None in a bucket that has none."""
+    again: Interval | None = None
+    """Of the first one's times to its own: how far the same code is from 1."""
+    seconds: tuple[float | None, float | None] = (None, None)
+    """That each tune took for the problem."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def common(first: Mapping[Key, Won], second: Mapping[Key, Won]) -> list[Key]:
+    """Problems and regimes that both tuned, in the order of the first."""
+    return [key for key in first if key in second]
+
+
+def meet(bench: Bench, gpu: Gpu, key: Key, one: Won, other: Won, seconds: float) -> Meeting:
+    """Let the two winners for a problem meet.
+
+    Parameters
+    ----------
+    bench : Bench
+        Times them.
+    seconds : float
+        To spend on repetitions: as many as the tuner does for the same power.
+    """
+    (problem, regime), configs = key, (one.entry.config, other.entry.config)
+    code, took = (one.entry.code_hash, other.entry.code_hash), (one.seconds, other.seconds)
+    if code[0] == code[1]:
+        return Meeting(one.entry.title, code, "same code", True, seconds=took)
+    if any(render(problem, config).hash != known for config, known in zip(configs, code, strict=True)):
+        reason = "the templates have changed since: tune anew"
+        return Meeting(one.entry.title, code, reason, None, seconds=took)
+    try:
+        times = meeting(bench, problem, gpu, (*configs, configs[0]), _SEED, seconds, regime)
+    except CallLost as error:
+        return Meeting(one.entry.title, code, f"the worker was lost: {error}", None, seconds=took)
+    standings = [
+        Standing(config, Outcome(Status.OK, samples=own), ragged)
+        for config, (own, ragged) in zip(configs, times[:2], strict=True)
+    ]
+    return Meeting(
+        one.entry.title,
+        code,
+        *_verdict(standings, configs),
+        (standings[0].time.median, standings[1].time.median),
+        ratio(times[0][0], times[1][0]),
+        ratio(times[0][1], times[1][1]) if times[0][1] else None,
+        ratio(times[0][0], times[2][0]),
+        took,
+    )
+
+
+def _verdict(standings: Sequence[Standing], configs: tuple[Config, Config]) -> tuple[str, bool]:
+    if winner(standings, configs[1]).config == configs[0]:
+        return "the first is faster", False
+    if winner(standings, configs[0]).config == configs[1]:
+        return "the second is faster", False
+    return "within noise", True
+
+
+def agreement(meetings: Sequence[Meeting]) -> float | None:
+    """The share of agreeing pairs among those that met; None if none did."""
+    met = [one.agree for one in meetings if one.agree is not None]
+    return sum(met) / len(met) if met else None
+
+
+def markdown(meetings: Sequence[Meeting], gpu: Gpu) -> str:
+    """The table, and what it comes to."""
+    lines = [
+        f"# Two independent tunes on {gpu.name}",
+        "",
+        "Times of the winners in interleaved rounds on one device; ratios of first to second, with 95 %",
+        "bootstrap intervals. «To itself» is the first winner beside itself. Made by `benchmarks/agree.py`.",
+        "",
+        "| problem | first, ms | second, ms | ratio | ragged length | to itself | verdict | tuned in s |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for one in meetings:
+        ms = ["", ""] if one.ms is None else [f"{each:.4g}" for each in one.ms]
+        ratios = [_cell(each) for each in (one.ratio, one.ragged, one.again)]
+        took = ", ".join("?" if each is None else f"{each:.0f}" for each in one.seconds)
+        lines.append(f"| {' | '.join([one.title, *ms, *ratios, one.verdict, took])} |")
+    return "\n".join([*lines, "", *_summary(meetings)])
+
+
+def _cell(interval: Interval | None) -> str:
+    if interval is None:
+        return ""
+    return f"{interval.median:.4f} [{interval.low:.4f}, {interval.high:.4f}]"
+
+
+def _summary(meetings: Sequence[Meeting]) -> list[str]:
+    met = [one for one in meetings if one.agree is not None]
+    share = agreement(meetings)
+    if share is None:
+        return ["No pair met."]
+    timed = [one.ratio.median for one in met if one.ratio is not None]
+    same = len(met) - len(timed)
+    near = same + sum(abs(each - 1.0) <= _NEAR for each in timed)
+    agreeing = sum(bool(one.agree) for one in met)
+    reached = "reached" if share >= TARGET else "missed"
+    lines = [
+        f"{agreeing} of {len(met)} pairs agree ({share:.0%}; the target of {TARGET:.0%} is {reached}),",
+        f"{same} of them by the same code. {near} of {len(met)} are within {_NEAR:.0%} of each other.",
+    ]
+    if timed:
+        furthest = max(abs(each - 1.0) for each in timed)
+        itself = max(abs(one.again.median - 1.0) for one in met if one.again is not None)
+        lines.append(f"The largest difference is {furthest:.2%}; of the same code to itself, {itself:.2%}.")
+    took = [each for one in meetings for each in one.seconds if each is not None]
+    if took:
+        lines.append(f"A problem took {max(took):.0f} s at most, from its start to its stored winner.")
+    return lines
