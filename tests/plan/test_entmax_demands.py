@@ -51,7 +51,7 @@ def test_a_held_row_reads_dy_on_the_support_alone() -> None:
 
 
 def test_each_loop_turns_as_often_as_it_must() -> None:
-    """Maxima and output turn once a tile, the passes more often, and the solver once a step, not once a tile."""
+    """Maxima and output turn once a tile, the passes more often, and the solver once a step."""
 
     def added(place: int) -> float:
         """Turns of a loop, by one more instruction in each."""

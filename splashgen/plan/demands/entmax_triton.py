@@ -57,7 +57,7 @@ def _held(problem: Problem, config: Config, kernel: CompiledKernel, moves: float
 
 
 def _forward_long(problem: Problem, config: Config, kernel: CompiledKernel, workload: str) -> Demand:
-    """Writes maxima of groups, solves τ of these, then sees the groups above it once a pass and for the output."""
+    """Writes maxima of groups, solves their τ, then reads the groups above it: each pass, and the output."""
     n, tile = problem.seq_len, int(config.number("tile"))
     rows, tiles = _rows(problem), math.ceil(n / tile)
     group = min(tile, max(_GROUP, 1 << (math.ceil(n / _MOST_GROUPS) - 1).bit_length()))
@@ -90,7 +90,7 @@ def _backward_long(problem: Problem, config: Config, kernel: CompiledKernel, sha
 
 
 def _bodies(kernel: CompiledKernel, count: int) -> list[float]:
-    """Instructions of each loop in the order of the code; their mean where the compiler made more or fewer."""
+    """Instructions of each loop in the order of the code; their mean where there are more or fewer."""
     found = [float(loop.instructions) for loop in kernel.loops] or [float(kernel.instructions)]
     return found if len(found) == count else [sum(found) / len(found)] * count
 
