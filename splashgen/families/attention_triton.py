@@ -38,18 +38,50 @@ def _narrow(problem: Problem, gpu: Gpu) -> Mapping[str, tuple[Value, ...]]:
         narrowed |= {"bound_operand": ("shared",)}
     if not problem.training:
         narrowed |= {"dq_stages": (1,), "dkdv_stages": (1,), "dkdv_registers": (0,)}
-    return narrowed
+    if _wide(problem) or _needs_small_tiles(problem, gpu):
+        return narrowed | {
+            "block_m": (16, 32),
+            "block_n": (16, 32),
+            "bound_m": (32, 64),
+            "bound_n": (16, 32, 64),
+        }
+    return narrowed | {
+        "block_m": (32, 64),
+        "block_n": (32, 64),
+        "bound_m": (64, 128),
+        "bound_n": (32, 64, 128, 256),
+    }
+
+
+def _wide(problem: Problem) -> bool:
+    """Whether a padded row takes 1 KB: tiles of 16 rows then spill far fewer registers."""
+    return problem.dtype is DType.FLOAT32 and max(problem.head_dim, problem.value_dim) > 128
+
+
+def _needs_small_tiles(problem: Problem, gpu: Gpu) -> bool:
+    """Whether tiles of 32 rows do not fit, as compilation for every chip says (tests/sweep).
+
+    At head dim 256 they take 160 KB in the dense pass, 168 with a dense mask, and 192 in the backward pass;
+    at 128 up to 96 and, with a dense mask, 104. With 16 rows it is 98 KB at most.
+    """
+    if problem.dtype is not DType.FLOAT32 or gpu.backend != "cuda":
+        return False
+    queries, values = problem.head_dim > 128, problem.value_dim > 128
+    if gpu.shared_memory < 115_000:
+        masked = problem.attn_mask and min(problem.head_dim, problem.value_dim) > 64
+        return queries or (problem.training and (values or masked))
+    return queries and gpu.shared_memory < 200_000 and (problem.attn_mask or (problem.training and values))
 
 
 SPACE = Space(
     _NAME,
     {
         # A list tile, queries by keys: the grain of the support, and the tile of all but the dense pass.
-        "block_m": (32, 64),
-        "block_n": (32, 64),
+        "block_m": (16, 32, 64),
+        "block_n": (16, 32, 64),
         # The dense pass.
-        "bound_m": (64, 128),
-        "bound_n": (32, 64, 128, 256),
+        "bound_m": (32, 64, 128),
+        "bound_n": (16, 32, 64, 128, 256),
         "bound_steps": (0, 2, 3),
         "bound_groups": (128, 256),
         "bound_solve": (2048, 4096, 8192),
@@ -95,11 +127,13 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
     # Masks and a generic α need more.
     masked = problem.window or problem.alibi or problem.key_padding or problem.attn_mask or problem.varlen
     thrifty = hopper and width <= 64 and not masked and problem.alpha is not AlphaClass.GENERIC
+    small = _needs_small_tiles(problem, gpu)
+    block = 16 if small else 32 if narrow else 64
     values: dict[str, Value] = {
-        "block_m": 32 if narrow else 64,
-        "block_n": 32 if narrow else 64,
-        "bound_m": 64 if tight else 128,
-        "bound_n": 32 if narrow else 64,
+        "block_m": block,
+        "block_n": block,
+        "bound_m": 32 if small else 64 if tight else 128,
+        "bound_n": block,
         "bound_steps": 2,
         "bound_groups": 128,
         "bound_solve": 4096,

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from attention_cases import NUMPY_IS_QUIET, SMALL, agree, draw, problem_of, triton_kernel
+from attention_cases import NUMPY_IS_QUIET, SMALL, TRITON, agree, draw, problem_of, triton_kernel
 
 from splashgen.families import family_named
 from splashgen.gpu import KNOWN_GPUS
+from splashgen.problem import Problem
 
 pytestmark = NUMPY_IS_QUIET
 SLOW = pytest.mark.slow
@@ -32,6 +33,7 @@ def test_solvers(alpha: str, solver: str, device: torch.device) -> None:
         {"bound_m": 128, "bound_n": 32},
         {"bound_m": 64, "bound_n": 256, "bound_groups": 256, "bound_chunk": 64},
         {"bound_m": 128, "bound_n": 128, "block_m": 64, "block_n": 32},
+        {"bound_m": 32, "bound_n": 16, "block_m": 16, "block_n": 16},
     ],
     ids=lambda config: " ".join(f"{name}={value}" for name, value in config.items()),
 )
@@ -39,6 +41,25 @@ def test_tiles_and_bounds(config: dict[str, int], device: torch.device) -> None:
     problem = problem_of("4/3", window=True)
     drawn = draw(problem, 90, 130, heads=1, device=device, window_left=60, window_right=9)
     agree(triton_kernel(problem, device, **{**SMALL, **config}), drawn)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "head_dim", "features"),
+    [
+        ("1.5", 160, ("causal",)),
+        pytest.param("1.5", 192, ("window", "attn_mask"), marks=SLOW),
+        pytest.param("generic", 256, ("key_padding", "alibi", "learned_alpha"), marks=SLOW),
+    ],
+)
+def test_small_tiles_of_wide_heads(
+    alpha: str, head_dim: int, features: tuple[str, ...], device: torch.device
+) -> None:
+    """Of float32, on chips with 99 KB of shared memory."""
+    problem = problem_of(alpha, head_dim=head_dim, **dict.fromkeys(features, True))
+    chosen = family_named(TRITON).default(problem, KNOWN_GPUS["rtx4090"])
+    tiles = {name: chosen[name] for name in ("block_m", "block_n", "bound_m", "bound_n")}
+    assert tiles == {"block_m": 16, "block_n": 16, "bound_m": 32, "bound_n": 16}
+    agree(triton_kernel(problem, device, **tiles), draw(problem, 50, 60, heads=1, device=device))
 
 
 @pytest.mark.gpu
@@ -88,6 +109,41 @@ def test_the_default_keeps_its_own_rules(slug: str, dtype: str, head_dim: int) -
         narrowed = family.space.narrowed(problem, gpu)
         config = family.default(problem, gpu)
         assert narrowed.objection(problem, gpu, narrowed.member(config.as_dict())) is None
+
+
+@pytest.mark.parametrize(
+    ("slug", "problem", "block"),
+    [
+        ("rtx4090", problem_of(head_dim=128), 32),
+        ("rtx4090", problem_of(head_dim=128, attn_mask=True), 16),
+        ("rtx4090", problem_of(head_dim=128, attn_mask=True, training=False), 32),
+        ("rtx4090", problem_of(head_dim=160), 16),
+        ("rtx4090", problem_of(head_dim=64, value_dim=256), 16),
+        ("rtx4090", problem_of(head_dim=64, value_dim=256, training=False), 32),
+        ("rtx4090", problem_of(dtype="bfloat16", head_dim=256), 32),
+        ("a100", problem_of(head_dim=256), 16),
+        ("a100", problem_of(head_dim=256, training=False), 32),
+        ("a100", problem_of(head_dim=256, training=False, attn_mask=True), 16),
+        ("a100", problem_of(head_dim=256, value_dim=64), 32),
+        ("h100", problem_of(head_dim=256), 32),
+        ("mi300x", problem_of(head_dim=256), 32),
+    ],
+    ids=str,
+)
+def test_tiles_are_small_only_where_others_do_not_fit(slug: str, problem: Problem, block: int) -> None:
+    """What fits is what the compiler says of it; the sweep compiles most of these."""
+    config = family_named(TRITON).default(problem, KNOWN_GPUS[slug])
+    assert (config["block_m"], config["block_n"]) == (block, block)
+
+
+@pytest.mark.parametrize("slug", ["h100", "rtx4090"])
+def test_small_tiles_cost_other_problems_no_trial(slug: str) -> None:
+    family, gpu = family_named(TRITON), KNOWN_GPUS[slug]
+    for narrow in (problem_of(head_dim=128), problem_of(dtype="bfloat16", head_dim=256)):
+        choices = family.space.narrowed(narrow, gpu).choices
+        assert all(16 not in choices[name] for name in ("block_m", "block_n", "bound_n")), narrow
+        assert 32 not in choices["bound_m"], narrow
+    assert 16 in family.space.narrowed(problem_of(head_dim=192), gpu).choices["block_m"]
 
 
 @pytest.mark.parametrize(
