@@ -8,6 +8,7 @@ from splashgen.families import Family
 from splashgen.gpu import Gpu
 from splashgen.problem import DType, Operation, Problem
 from splashgen.space import Constraint, Space
+from splashgen.tiles import fits_shared_memory, is_wide, needs_small_tiles
 
 __all__ = ["FAMILY"]
 
@@ -38,7 +39,7 @@ def _narrow(problem: Problem, gpu: Gpu) -> Mapping[str, tuple[Value, ...]]:
         narrowed |= {"bound_operand": ("shared",)}
     if not problem.training:
         narrowed |= {"dq_stages": (1,), "dkdv_stages": (1,), "dkdv_registers": (0,)}
-    if _wide(problem) or _needs_small_tiles(problem, gpu):
+    if is_wide(problem) or needs_small_tiles(problem, gpu):
         return narrowed | {
             "block_m": (16, 32),
             "block_n": (16, 32),
@@ -51,26 +52,6 @@ def _narrow(problem: Problem, gpu: Gpu) -> Mapping[str, tuple[Value, ...]]:
         "bound_m": (64, 128),
         "bound_n": (32, 64, 128, 256),
     }
-
-
-def _wide(problem: Problem) -> bool:
-    """Whether a padded row takes 1 KB: tiles of 16 rows then spill far fewer registers."""
-    return problem.dtype is DType.FLOAT32 and max(problem.head_dim, problem.value_dim) > 128
-
-
-def _needs_small_tiles(problem: Problem, gpu: Gpu) -> bool:
-    """Whether tiles of 32 rows do not fit, as compilation for every chip says (tests/sweep).
-
-    At head dim 256 they take 160 KB in the dense pass, 168 with a dense mask, and 192 in the backward pass;
-    at 128 up to 96 and, with a dense mask, 104. With 16 rows it is 98 KB at most.
-    """
-    if problem.dtype is not DType.FLOAT32 or gpu.backend != "cuda":
-        return False
-    queries, values = problem.head_dim > 128, problem.value_dim > 128
-    if gpu.shared_memory < 115_000:
-        masked = problem.attn_mask and min(problem.head_dim, problem.value_dim) > 64
-        return queries or (problem.training and (values or masked))
-    return queries and gpu.shared_memory < 200_000 and (problem.attn_mask or (problem.training and values))
 
 
 SPACE = Space(
@@ -108,6 +89,7 @@ SPACE = Space(
             "The dense pass takes whole list tiles: bound_m ≥ block_m and bound_n ≥ block_n.", _whole_tiles
         ),
         Constraint("Eight warps need a block of at least 8192 scores.", _warps_have_work),
+        Constraint("Tiles of such rows take more shared memory than the chip has.", fits_shared_memory),
     ),
     _narrow,
 )
@@ -127,7 +109,7 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
     # Masks and a generic α need more.
     masked = problem.window or problem.alibi or problem.key_padding or problem.attn_mask or problem.varlen
     thrifty = hopper and width <= 64 and not masked and problem.alpha is not AlphaClass.GENERIC
-    small = _needs_small_tiles(problem, gpu)
+    small = needs_small_tiles(problem, gpu)
     block = 16 if small else 32 if narrow else 64
     values: dict[str, Value] = {
         "block_m": block,
