@@ -163,6 +163,14 @@ def test_an_entry_for_narrower_heads_is_passed_over_where_it_does_not_fit(slug: 
     assert lookup(replace(wide, head_dim=128, value_dim=128), gpu).rung is Rung.PLANNED
 
 
+def test_a_chip_too_small_for_any_tile_is_told() -> None:
+    tiny = replace(KNOWN_GPUS["rtx4090"], name="A tiny GPU", arch="sm_75", shared_memory=49_152)
+    with pytest.raises(
+        NotImplementedError, match=r"head_dim=256.*on A tiny GPU.*shared memory.*smaller head dim"
+    ):
+        lookup(problem_of(dtype="bfloat16", head_dim=256), tiny)
+
+
 def test_no_default_is_refused_for_its_shared_memory() -> None:
     """Compiled ones fit, so a rule that refused one would be wrong."""
     family, dims = family_named(TRITON), (16, 64, 80, 128, 160, 256)
