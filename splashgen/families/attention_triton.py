@@ -8,6 +8,7 @@ from splashgen.families import Family
 from splashgen.gpu import Gpu
 from splashgen.problem import DType, Operation, Problem
 from splashgen.space import Constraint, Space
+from splashgen.tiles import fits_shared_memory, is_wide, needs_small_tiles
 
 __all__ = ["FAMILY"]
 
@@ -38,18 +39,30 @@ def _narrow(problem: Problem, gpu: Gpu) -> Mapping[str, tuple[Value, ...]]:
         narrowed |= {"bound_operand": ("shared",)}
     if not problem.training:
         narrowed |= {"dq_stages": (1,), "dkdv_stages": (1,), "dkdv_registers": (0,)}
-    return narrowed
+    if is_wide(problem) or needs_small_tiles(problem, gpu):
+        return narrowed | {
+            "block_m": (16, 32),
+            "block_n": (16, 32),
+            "bound_m": (32, 64),
+            "bound_n": (16, 32, 64),
+        }
+    return narrowed | {
+        "block_m": (32, 64),
+        "block_n": (32, 64),
+        "bound_m": (64, 128),
+        "bound_n": (32, 64, 128, 256),
+    }
 
 
 SPACE = Space(
     _NAME,
     {
         # A list tile, queries by keys: the grain of the support, and the tile of all but the dense pass.
-        "block_m": (32, 64),
-        "block_n": (32, 64),
+        "block_m": (16, 32, 64),
+        "block_n": (16, 32, 64),
         # The dense pass.
-        "bound_m": (64, 128),
-        "bound_n": (32, 64, 128, 256),
+        "bound_m": (32, 64, 128),
+        "bound_n": (16, 32, 64, 128, 256),
         "bound_steps": (0, 2, 3),
         "bound_groups": (128, 256),
         "bound_solve": (2048, 4096, 8192),
@@ -76,6 +89,7 @@ SPACE = Space(
             "The dense pass takes whole list tiles: bound_m ≥ block_m and bound_n ≥ block_n.", _whole_tiles
         ),
         Constraint("Eight warps need a block of at least 8192 scores.", _warps_have_work),
+        Constraint("Tiles of such rows take more shared memory than the chip has.", fits_shared_memory),
     ),
     _narrow,
 )
@@ -95,11 +109,13 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
     # Masks and a generic α need more.
     masked = problem.window or problem.alibi or problem.key_padding or problem.attn_mask or problem.varlen
     thrifty = hopper and width <= 64 and not masked and problem.alpha is not AlphaClass.GENERIC
+    small = needs_small_tiles(problem, gpu)
+    block = 16 if small else 32 if narrow else 64
     values: dict[str, Value] = {
-        "block_m": 32 if narrow else 64,
-        "block_n": 32 if narrow else 64,
-        "bound_m": 64 if tight else 128,
-        "bound_n": 32 if narrow else 64,
+        "block_m": block,
+        "block_n": block,
+        "bound_m": 32 if small else 64 if tight else 128,
+        "bound_n": block,
         "bound_steps": 2,
         "bound_groups": 128,
         "bound_solve": 4096,

@@ -1,4 +1,4 @@
-"""What depends on the data: how many tiles a support list holds and how many passes τ takes, on a sample.
+"""What depends on the data: how much of it a support touches and how many passes τ takes, on a sample.
 
 The workloads are those that timings are taken on (`splashgen.cases`), one head of them, and of that a few
 blocks of queries. The dense pass and the solver are followed step by step as the templates have them.
@@ -14,7 +14,7 @@ from splashgen.problem import Problem
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Support", "row_passes", "support"]
+__all__ = ["RowSupport", "Support", "row_passes", "row_support", "support"]
 
 _ROWS = 64
 _MOST_SCORES = 1 << 22
@@ -31,6 +31,18 @@ class Support:
     """Share of the visible tiles that are listed."""
     passes: float
     """Over a list, until τ is known well enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowSupport:
+    """Of a row of entmax in groups of neighbours."""
+
+    share: float
+    """Of the groups, those that hold an element above τ."""
+    passes_of_maxima: float
+    """Over the groups' maxima, until their own τ is known."""
+    passes: float
+    """From there on over the groups above τ, until the row's is."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -83,18 +95,42 @@ def support(
 @functools.lru_cache(maxsize=64)
 def row_passes(problem: Problem, workload: str, tolerance: float = 1e-6) -> float:
     """Passes over a row of entmax until τ is known to float32's precision, from the row's maximum less 1."""
+    z, power = _row_scores(problem, workload)
+    top = z.amax(-1, keepdim=True)
+    _, passes = _settled(z, top - 1.0, top, power, tolerance)
+    return passes
+
+
+@functools.lru_cache(maxsize=64)
+def row_support(problem: Problem, workload: str, group: int, tolerance: float = 1e-6) -> RowSupport:
+    """What a row takes whose τ is first solved over the maxima of `group` neighbours each."""
+    z, power = _row_scores(problem, workload)
+    top = z.amax(-1, keepdim=True)
+    maxima = z.unflatten(-1, (-1, min(group, z.shape[-1]))).amax(-1)
+    tau, first = _settled(maxima, top - 1.0, top, power, tolerance)
+    tau, then = _settled(z, tau, top, power, tolerance)
+    return RowSupport(float((maxima > tau).float().mean()), first, then)
+
+
+def _row_scores(problem: Problem, workload: str) -> tuple["torch.Tensor", float]:
+    """Scaled scores of a few rows, and the power p."""
     from splashgen.workloads import entmax_scores
 
     power = problem.alpha.power or _GENERIC_POWER
     n = problem.seq_len
-    z = entmax_scores(workload, max(1, min(_ROWS, _MOST_SCORES // n)), n, _SEED) / power
-    top = z.amax(-1, keepdim=True)
-    tau, passes = top - 1.0, 0
-    gap = top.new_ones(())
-    while float(gap.amax()) > tolerance and passes < 32:
-        tau, gap = _halley(z, tau, top, power)
+    return entmax_scores(workload, max(1, min(_ROWS, _MOST_SCORES // n)), n, _SEED) / power, power
+
+
+def _settled(
+    z: "torch.Tensor", tau: "torch.Tensor", top: "torch.Tensor", power: float, tolerance: float
+) -> tuple["torch.Tensor", float]:
+    """τ of every row, and the passes of the slowest."""
+    passes, gap = 0, math.inf
+    while gap > tolerance and passes < 32:
+        tau, gaps = _halley(z, tau, top, power)
+        gap = float(gaps.amax())
         passes += 1
-    return float(passes)
+    return tau, float(passes)
 
 
 @functools.lru_cache(maxsize=4)

@@ -50,7 +50,7 @@ def lookup(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> Match:
     Raises
     ------
     NotImplementedError
-        If no family computes the problem on this device.
+        If no family computes the problem on this device, or not even the default's tiles fit it.
     """
     family = family_for(problem, gpu)
     steps = [
@@ -66,8 +66,14 @@ def lookup(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> Match:
             return Match(
                 one.rung, one.table.source, one.entry.config, tuple(steps), one.entry, one.table.path, note
             )
+    default = family.default(problem, gpu)
+    if objection := family.space.objection(problem, gpu, default):
+        raise NotImplementedError(
+            f"No config is known to compute «{problem}» on {gpu.name}. Of the default: {objection} "
+            "Use a smaller head dim or 16-bit inputs, or find one that fits with `splashgen tune`."
+        )
     steps.append(Step(Rung.DEFAULT, Source.FAMILY, "used"))
-    return Match(Rung.DEFAULT, Source.FAMILY, family.default(problem, gpu), tuple(steps))
+    return Match(Rung.DEFAULT, Source.FAMILY, default, tuple(steps))
 
 
 def nearest_miss(

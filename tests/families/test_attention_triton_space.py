@@ -1,13 +1,17 @@
 """Every parameter of the Triton attention's space that changes code: the result stays within its budget."""
 
+import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from attention_cases import NUMPY_IS_QUIET, SMALL, agree, draw, problem_of, triton_kernel
+from attention_cases import NUMPY_IS_QUIET, SMALL, TRITON, agree, draw, problem_of, triton_kernel
 
 from splashgen.families import family_named
 from splashgen.gpu import KNOWN_GPUS
+from splashgen.problem import Problem
+from splashgen.store import Rung, lookup
 
 pytestmark = NUMPY_IS_QUIET
 SLOW = pytest.mark.slow
@@ -32,6 +36,7 @@ def test_solvers(alpha: str, solver: str, device: torch.device) -> None:
         {"bound_m": 128, "bound_n": 32},
         {"bound_m": 64, "bound_n": 256, "bound_groups": 256, "bound_chunk": 64},
         {"bound_m": 128, "bound_n": 128, "block_m": 64, "block_n": 32},
+        {"bound_m": 32, "bound_n": 16, "block_m": 16, "block_n": 16},
     ],
     ids=lambda config: " ".join(f"{name}={value}" for name, value in config.items()),
 )
@@ -39,6 +44,25 @@ def test_tiles_and_bounds(config: dict[str, int], device: torch.device) -> None:
     problem = problem_of("4/3", window=True)
     drawn = draw(problem, 90, 130, heads=1, device=device, window_left=60, window_right=9)
     agree(triton_kernel(problem, device, **{**SMALL, **config}), drawn)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "head_dim", "features"),
+    [
+        ("1.5", 160, ("causal",)),
+        pytest.param("1.5", 192, ("window", "attn_mask"), marks=SLOW),
+        pytest.param("generic", 256, ("key_padding", "alibi", "learned_alpha"), marks=SLOW),
+    ],
+)
+def test_small_tiles_of_wide_heads(
+    alpha: str, head_dim: int, features: tuple[str, ...], device: torch.device
+) -> None:
+    """Of float32, on chips with 99 KB of shared memory."""
+    problem = problem_of(alpha, head_dim=head_dim, **dict.fromkeys(features, True))
+    chosen = family_named(TRITON).default(problem, KNOWN_GPUS["rtx4090"])
+    tiles = {name: chosen[name] for name in ("block_m", "block_n", "bound_m", "bound_n")}
+    assert tiles == {"block_m": 16, "block_n": 16, "bound_m": 32, "bound_n": 16}
+    agree(triton_kernel(problem, device, **tiles), draw(problem, 50, 60, heads=1, device=device))
 
 
 @pytest.mark.gpu
@@ -88,6 +112,84 @@ def test_the_default_keeps_its_own_rules(slug: str, dtype: str, head_dim: int) -
         narrowed = family.space.narrowed(problem, gpu)
         config = family.default(problem, gpu)
         assert narrowed.objection(problem, gpu, narrowed.member(config.as_dict())) is None
+
+
+@pytest.mark.parametrize(
+    ("slug", "problem", "block"),
+    [
+        ("rtx4090", problem_of(head_dim=128), 32),
+        ("rtx4090", problem_of(head_dim=128, attn_mask=True), 16),
+        ("rtx4090", problem_of(head_dim=128, attn_mask=True, training=False), 32),
+        ("rtx4090", problem_of(head_dim=160), 16),
+        ("rtx4090", problem_of(head_dim=64, value_dim=256), 16),
+        ("rtx4090", problem_of(head_dim=64, value_dim=256, training=False), 32),
+        ("rtx4090", problem_of(dtype="bfloat16", head_dim=256), 32),
+        ("a100", problem_of(head_dim=256), 16),
+        ("a100", problem_of(head_dim=256, training=False), 32),
+        ("a100", problem_of(head_dim=256, training=False, attn_mask=True), 16),
+        ("a100", problem_of(head_dim=256, value_dim=64), 32),
+        ("h100", problem_of(head_dim=256), 32),
+        ("mi300x", problem_of(head_dim=256), 32),
+    ],
+    ids=str,
+)
+def test_tiles_are_small_only_where_others_do_not_fit(slug: str, problem: Problem, block: int) -> None:
+    """What fits is what the compiler says of it; the sweep compiles most of these."""
+    config = family_named(TRITON).default(problem, KNOWN_GPUS[slug])
+    assert (config["block_m"], config["block_n"]) == (block, block)
+
+
+def test_stages_count_where_heads_are_wide() -> None:
+    """Three stages at head dim 160 take 257 KB on an H100, of 227, as the compiler says; two take 192."""
+    family, gpu, problem = (
+        family_named(TRITON),
+        KNOWN_GPUS["h100"],
+        problem_of(dtype="bfloat16", head_dim=160),
+    )
+    chosen = family.default(problem, gpu).replace(block_m=64, block_n=64, dkdv_stages=3)
+    assert "shared memory" in str(family.space.objection(problem, gpu, chosen))
+    assert family.space.objection(problem, gpu, chosen.replace(dkdv_stages=2)) is None
+
+
+@pytest.mark.parametrize("slug", ["rtx4090", "l40s"])
+@pytest.mark.parametrize("head_dim", [160, 256])
+def test_an_entry_for_narrower_heads_is_passed_over_where_it_does_not_fit(slug: str, head_dim: int) -> None:
+    """The plans for head dim 128 would take 144 KB here, of 99."""
+    gpu = KNOWN_GPUS[slug]
+    wide = replace(problem_of(dtype="bfloat16", head_dim=head_dim, causal=True), seq_len=1024)
+    match = lookup(wide, gpu)
+    assert match.rung is Rung.DEFAULT
+    assert any("shared memory" in step.verdict for step in match.steps)
+    assert lookup(replace(wide, head_dim=128, value_dim=128), gpu).rung is Rung.PLANNED
+
+
+def test_a_chip_too_small_for_any_tile_is_told() -> None:
+    tiny = replace(KNOWN_GPUS["rtx4090"], name="A tiny GPU", arch="sm_75", shared_memory=49_152)
+    with pytest.raises(
+        NotImplementedError, match=r"head_dim=256.*on A tiny GPU.*shared memory.*smaller head dim"
+    ):
+        lookup(problem_of(dtype="bfloat16", head_dim=256), tiny)
+
+
+def test_no_default_is_refused_for_its_shared_memory() -> None:
+    """Compiled ones fit, so a rule that refused one would be wrong."""
+    family, dims = family_named(TRITON), (16, 64, 80, 128, 160, 256)
+    for gpu, dtype, training, attn_mask, head_dim, value_dim in itertools.product(
+        KNOWN_GPUS.values(), ("bfloat16", "float32"), (True, False), (True, False), dims, dims
+    ):
+        rest = {"training": training, "attn_mask": attn_mask, "head_dim": head_dim, "value_dim": value_dim}
+        problem = problem_of(dtype=dtype, **rest)
+        assert family.space.objection(problem, gpu, family.default(problem, gpu)) is None, (problem, gpu.slug)
+
+
+@pytest.mark.parametrize("slug", ["h100", "rtx4090"])
+def test_small_tiles_cost_other_problems_no_trial(slug: str) -> None:
+    family, gpu = family_named(TRITON), KNOWN_GPUS[slug]
+    for narrow in (problem_of(head_dim=128), problem_of(dtype="bfloat16", head_dim=256)):
+        choices = family.space.narrowed(narrow, gpu).choices
+        assert all(16 not in choices[name] for name in ("block_m", "block_n", "bound_n")), narrow
+        assert 32 not in choices["bound_m"], narrow
+    assert 16 in family.space.narrowed(problem_of(head_dim=192), gpu).choices["block_m"]
 
 
 @pytest.mark.parametrize(

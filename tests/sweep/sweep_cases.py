@@ -15,11 +15,23 @@ from splashgen.problem import DType, Operation, Problem
 from splashgen.resources import shipped_folder
 from splashgen.store import TunedFile, load
 
-__all__ = ["ATTENTION", "CHIPS", "ENTMAX", "SHIPPED", "allowed", "job_of", "name_of", "shipped_job"]
+__all__ = [
+    "ATTENTION",
+    "CHIPS",
+    "ENTMAX",
+    "SHIPPED",
+    "allowed",
+    "job_of",
+    "name_of",
+    "shipped_job",
+    "wide_jobs",
+]
 
 CHIPS = ("a100", "a10g", "l40s", "h100", "b200", "rtx5090", "mi300x")
 """sm_80, sm_86, sm_89, sm_90, sm_100, sm_120, gfx942."""
 DTYPES = (DType.BFLOAT16, DType.FLOAT16, DType.FLOAT32)
+WIDE = {"a100": 256, "a10g": 192, "l40s": 256, "rtx5090": 192}
+"""Head dims of float32 on the chips whose shared memory is short for them."""
 FLAGS = (
     "training",
     "causal",
@@ -49,21 +61,12 @@ ATTENTION: dict[str, tuple[Any, ...]] = {
 
 
 def allowed(case: dict[str, Any]) -> bool:
-    """Not a packed dense mask, a learned α that is fixed or has no gradient, or what is known not to fit."""
+    """Not a packed dense mask, or a learned α that is fixed or has no gradient."""
     if case.get("varlen") and case.get("attn_mask"):
-        return False
-    if _too_wide(case):
         return False
     if not case.get("learned_alpha"):
         return True
     return case.get("alpha", AlphaClass.GENERIC) is AlphaClass.GENERIC and case.get("training", True)
-
-
-def _too_wide(case: dict[str, Any]) -> bool:
-    """The default's tiles of float32 above head dim 128 take 96 to 192 KB a block; these chips have less."""
-    gpu = KNOWN_GPUS.get(case.get("chip", ""))
-    wide = max(case.get("dims", (0,))) > 128 and case.get("dtype") is DType.FLOAT32
-    return wide and gpu is not None and gpu.backend == "cuda" and gpu.shared_memory < 200_000
 
 
 def job_of(operation: Operation, case: dict[str, Any]) -> Job:
@@ -80,6 +83,16 @@ def job_of(operation: Operation, case: dict[str, Any]) -> Job:
 def cases(operation: Operation) -> list[dict[str, Any]]:
     """The covering set."""
     return covering(ATTENTION if operation is Operation.ATTENTION else ENTMAX, allowed)
+
+
+def wide_jobs() -> list[Job]:
+    """Float32 at the widest heads: trained, and with the dense mask that the dense pass holds besides."""
+    made = []
+    for chip, head_dim in WIDE.items():
+        case = {"chip": chip, "alpha": AlphaClass.THREE_HALVES, "dtype": DType.FLOAT32}
+        case |= {"dims": (head_dim, head_dim), "training": True, "attn_mask": chip == "a100"}
+        made.append(job_of(Operation.ATTENTION, case))
+    return made
 
 
 def name_of(job: Job) -> str:

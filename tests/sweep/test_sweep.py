@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sweep_cases import SHIPPED, cases, job_of, name_of, shipped_job
+from sweep_cases import SHIPPED, cases, job_of, name_of, shipped_job, wide_jobs
 
 from splashgen.compile import CompilePool, Job, fits
 from splashgen.problem import Operation
@@ -13,8 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.sweep, pytest.mark.timeout(180)]
 
 JOBS = {
     name_of(job): job
-    for operation in Operation
-    for job in (job_of(operation, case) for case in cases(operation))
+    for job in [job_of(operation, case) for operation in Operation for case in cases(operation)] + wide_jobs()
 }
 
 
