@@ -2,12 +2,11 @@
 
 import logging
 import threading
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from splashgen.gpu import Gpu
 from splashgen.tune.device import visible_gpus
-from splashgen.tune.measure.bench import Tools
 from splashgen.tune.processes.process import CallLost, Process
 
 __all__ = ["Crew"]
@@ -24,22 +23,22 @@ class Crew:
 
     Parameters
     ----------
-    url : str
-        Of the storage that they share.
+    work : callable
+        What a worker runs, in a process that sees its GPU alone; importable by its name.
     """
 
-    def __init__(self, gpu: Gpu, url: str, folder: Path | None, tools: Tools | None) -> None:
+    def __init__(self, gpu: Gpu, work: Callable[[], Any]) -> None:
         self._ending = False
         self._processes: list[Process] = []
         for name in visible_gpus(gpu)[1:]:
             process = Process({"CUDA_VISIBLE_DEVICES": name})
             self._processes.append(process)
-            call = (process, name, url, folder, tools)
+            call = (process, name, work)
             threading.Thread(target=self._run, args=call, name=f"splashgen-gpu-{name}", daemon=True).start()
 
-    def _run(self, process: Process, name: str, url: str, folder: Path | None, tools: Tools | None) -> None:
+    def _run(self, process: Process, name: str, work: Callable[[], Any]) -> None:
         try:
-            process.call(join, url, folder, tools, limit_s=_LIMIT_SECONDS)
+            process.call(work, limit_s=_LIMIT_SECONDS)
         except (Exception, CallLost) as error:
             if not self._ending:
                 _LOGGER.warning("The worker on GPU %s ended early: %s", name, error)
@@ -51,10 +50,3 @@ class Crew:
         self._ending = True
         for process in self._processes:
             process.kill()
-
-
-def join(url: str, folder: Path | None, tools: Tools | None) -> None:
-    """What a worker of the crew runs, in a process that sees its GPU alone."""
-    from splashgen.tune.tuner import work
-
-    work(url, folder=folder, tools=tools)

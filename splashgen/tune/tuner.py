@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from splashgen.cases import case_for, check_regime
@@ -105,7 +106,7 @@ def tune(
         tasks = [_task(place, *one, gpu, again, limits, worker, seed) for one in wanted]
         campaign = Campaign(tasks, gpu, *_equipment(stack, gpu, limits, tools), notify, folder, advice=advice)
         if not isinstance(storage, Storage):
-            stack.enter_context(Crew(gpu, place.url, folder, tools))
+            stack.enter_context(Crew(gpu, partial(work, place.url, folder=folder, tools=tools)))
         return campaign.run()
 
 
@@ -147,7 +148,7 @@ def work(
             )
         equipment = _equipment(stack, gpu, studies[0].limits, tools)
         if not isinstance(storage, Storage):
-            stack.enter_context(Crew(gpu, place.url, folder, tools))
+            stack.enter_context(Crew(gpu, partial(work, place.url, folder=folder, tools=tools)))
         known: set[str] = set()
         ended: list[ProblemEnded] = []
         while studies:
