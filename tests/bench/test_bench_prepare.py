@@ -65,6 +65,7 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
 
+@pytest.mark.slow
 def test_what_fails_or_hangs_is_left_out_with_a_line() -> None:
     said: list[str] = []
     peers = [_peer("a", ["new", "known", "hangs"]), _peer("b", ["fails", "known"])]

@@ -236,6 +236,7 @@ print(run(plan, Results(Path(sys.argv[1])), torch.device("cpu"), print))
 """
 
 
+@pytest.mark.slow
 def test_a_peer_that_hangs_ends_the_run_and_is_left_out_of_the_next(results: Results) -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(splashgen.__file__).parents[1])}
     command = [sys.executable, "-c", HANGING, str(results.path)]

@@ -120,6 +120,7 @@ def test_a_real_run_stores_what_it_prints(folders: Path) -> None:
     assert again.exit_code == 0 and "128" in again.stdout
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_found_and_exits_with_130(folders: Path) -> None:
     log = folders / "log"
     command = [sys.executable, "-c", "from splashgen.cli import main; main()", "tune", "--gpu", "cpu"]

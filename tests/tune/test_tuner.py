@@ -39,6 +39,7 @@ def _tuned(
     return tune([PROBLEM], CPU, limits, notify=heard.append, tools=tools, **options)
 
 
+@pytest.mark.slow
 def test_the_fastest_correct_config_is_found_among_faulty_ones() -> None:
     events: list[Event] = []
     report = _tuned(events, tools=TOOLS)
@@ -134,7 +135,8 @@ def test_interruption_keeps_the_best_so_far_and_the_next_run_goes_on() -> None:
     assert resumed.ended[0].entry.config["delay_ms"] in (1, 2)
 
 
-@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 3])
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [1, 3])
 def test_sigkill_loses_at_most_the_trial_in_flight(folders: Path, after: int) -> None:
     log = folders / "log"
     program = (
