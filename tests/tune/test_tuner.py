@@ -115,6 +115,7 @@ def test_two_tuners_do_not_share_a_device() -> None:
         _tuned()
 
 
+@pytest.mark.slow
 def test_interruption_keeps_the_best_so_far_and_the_next_run_goes_on() -> None:
     heard: list[Event] = []
 

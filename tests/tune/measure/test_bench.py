@@ -57,6 +57,7 @@ def test_a_faulty_candidate_is_rejected_with_its_reason(
     assert outcome.samples == ()
 
 
+@pytest.mark.slow
 def test_a_hanging_candidate_is_ended_and_the_next_one_runs() -> None:
     with Bench(TOOLS, candidate_seconds=2.0) as bench:
         outcome = bench.trial(_trial("hang"))
