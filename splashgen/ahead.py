@@ -18,7 +18,7 @@ from splashgen.launches import with_launches
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["compile_ahead", "compiler_starting", "threads"]
+__all__ = ["compile_ahead", "compiler_starting", "cores", "threads"]
 
 _PREFIX = "splashgen-compile"
 _KERNELS = 6
@@ -43,7 +43,7 @@ def threads() -> int:
     """
     chosen = os.environ.get("SPLASHGEN_COMPILE_THREADS")
     if not chosen:
-        return min(_KERNELS, _cores())
+        return min(_KERNELS, cores())
     if not chosen.isdecimal() or int(chosen) < 1:
         raise ValueError(
             f"SPLASHGEN_COMPILE_THREADS is {chosen!r}, but must be a whole number from 1 on; 1 turns it off."
@@ -51,7 +51,8 @@ def threads() -> int:
     return int(chosen)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

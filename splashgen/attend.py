@@ -8,7 +8,7 @@ from torch import Tensor
 from splashgen.ahead import compile_ahead
 from splashgen.autograd import AttentionFunction, Call, ZeroFunction
 from splashgen.dispatch import memo
-from splashgen.features import alpha_tensor, feature_arguments, on_device_of, precise
+from splashgen.features import alpha_tensor, feature_arguments, on_device_of, tau_of_nothing
 from splashgen.operators import attention_operator, needs_operator, tables
 from splashgen.plans import Plan, Request, check, plan_for, settle, signature
 from splashgen.strides import aligned
@@ -105,8 +105,7 @@ def _run(plan: Plan, request: Request, new: bool) -> tuple[Tensor, Tensor]:
 def _nothing(request: Request) -> tuple[Tensor, Tensor]:
     query, key, value = request[:3]
     out = ZeroFunction.apply((*query.shape[:-1], value.shape[-1]), query, key, value)
-    rows_of = query.shape[:3] if request.packed is None else (query.shape[1], query.shape[0])
-    return out, torch.full(rows_of, float("inf"), dtype=precise(query), device=query.device)
+    return out, tau_of_nothing(query, request.packed is not None)
 
 
 def _through_operator(request: Request) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ __all__ = [
     "on_device_of",
     "padding_mask",
     "precise",
+    "tau_of_nothing",
 ]
 
 _DTYPES = {
@@ -113,6 +114,12 @@ def padding_mask(key_padding: torch.Tensor, length: int) -> torch.Tensor:
 def precise(tensor: torch.Tensor) -> torch.dtype:
     """The dtype of τ and α beside a tensor: float32, and float64 beside float64."""
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
+
+
+def tau_of_nothing(query: torch.Tensor, packed: bool) -> torch.Tensor:
+    """τ of queries that see no key, (batch, heads, n_q) or (heads, total_q): +inf."""
+    rows_of = (query.shape[1], query.shape[0]) if packed else query.shape[:3]
+    return query.new_full(rows_of, float("inf"), dtype=precise(query))
 
 
 def alpha_tensor(alpha: float | torch.Tensor, beside: torch.Tensor) -> torch.Tensor:

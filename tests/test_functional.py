@@ -9,6 +9,7 @@ import torch
 
 import splashgen
 from splashgen import reference
+from splashgen.budget import judge
 from splashgen.dispatch import memo
 
 pytestmark = pytest.mark.filterwarnings("ignore:No config is tuned")
@@ -197,3 +198,22 @@ def test_double_backward_is_refused_clearly() -> None:
 def test_import_needs_neither_torch_nor_triton() -> None:
     code = "import sys, splashgen; assert not {'torch', 'triton', 'yaml'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("head_dim", [80, 96, 112, 160, 192, 256])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_head_dims_with_the_config_of_the_tables(head_dim: int, dtype: str) -> None:
+    """Whatever the look-up answers with, on this chip, must run."""
+    tensors = torch.randn(4, 1, 2, 300, head_dim, generator=torch.Generator().manual_seed(0))
+    q, k, v, dout = tensors.to("cuda", getattr(torch, dtype)).unbind()
+    q, k, v = (tensor.requires_grad_() for tensor in (q, k, v))
+    out = splashgen.attention(q, k, v, is_causal=True)
+    gradients = dict(zip(("dq", "dk", "dv"), torch.autograd.grad(out, (q, k, v), dout), strict=True))
+    inputs = tuple(tensor.detach() for tensor in (q, k, v, dout))
+    exact, rounded = (
+        reference.attention_gradients(*inputs, is_causal=True, rounded_to=rounded_to)
+        for rounded_to in (None, q.dtype)
+    )
+    verdict = judge({"out": out.detach(), **gradients}, exact, rounded)
+    assert verdict.passed, verdict.sentence

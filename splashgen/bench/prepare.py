@@ -1,6 +1,5 @@
 """`splashgen bench --prepare`: all that cells and peers will compile, into Triton's cache, side by side."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -8,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from splashgen.ahead import cores
 from splashgen.bench.cells import SEED, Cell
 from splashgen.bench.compilations import Compilation
 from splashgen.bench.peers import Peer
@@ -65,7 +65,7 @@ def prepare(
     if gpu.backend == "cpu":
         raise ValueError("There is no GPU here to prepare for; name one with --gpu, such as --gpu h100.")
     work = _work(cells, peers, gpu)
-    count = min(processes or _cores(), max(len(work), 1))
+    count = min(processes or cores(), max(len(work), 1))
     say(f"{len(work)} pieces of work, {count} at a time, for {gpu.name}.")
     done, pool = Prepared(), CompilePool(count, limit_s)
     try:
@@ -76,12 +76,6 @@ def prepare(
     pool.close()
     say(f"{done.compiled} kernels compiled, {done.found} found in the cache, {done.left_out} left out.")
     return done
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _work(cells: Sequence[Cell], peers: Sequence[Peer], gpu: Gpu) -> list[Compilation]:

@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from splashgen.errors import SplashgenError
 from splashgen.gpu import Gpu
 from splashgen.store import Entry, Status, load
 from splashgen.store.entry import Key
 from splashgen.store.schema import EntryModel
 from splashgen.tune.database.storage import open_storage
-from splashgen.tune.study.studies import ABOUT, FINISHED
+from splashgen.tune.study.studies import FINISHED, about_study
 
 __all__ = ["Won", "winners"]
 
@@ -64,12 +62,12 @@ def _of_studies(where: str | Path, gpu: Gpu) -> dict[Key, Won]:
     found: dict[Key, Won] = {}
     studies = open_storage(where).optuna.get_all_studies()
     for study in sorted(studies, key=lambda study: study._study_id):
-        about, finished = study.user_attrs.get(ABOUT), study.user_attrs.get(FINISHED)
-        if not about or not finished or about["gpu"]["name"] != gpu.name:
-            continue
+        finished = study.user_attrs.get(FINISHED)
         try:
+            if not finished or about_study(study.user_attrs).gpu.name != gpu.name:
+                continue
             entry = EntryModel.model_validate(finished["entry"]).build()
-        except (ValidationError, ValueError):
+        except ValueError:
             continue
         found[entry.key] = Won(entry, finished.get("seconds"))
     return found

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from splashgen.cli.studies import opened_studies
+from splashgen.cli.studies import StateOption, StorageOption, opened_studies
 
 __all__ = ["recordings"]
 
@@ -15,12 +15,8 @@ def recordings(
     gpu: Annotated[
         str | None, typer.Option(help="Only studies of this chip: h100, cpu, ...; all if left out.")
     ] = None,
-    storage: Annotated[
-        str | None, typer.Option(help="Where `splashgen tune --storage` kept the studies: a database's URL.")
-    ] = None,
-    state: Annotated[
-        Path | None, typer.Option(file_okay=False, help="The folder with studies.db; the user's if left out.")
-    ] = None,
+    storage: StorageOption = None,
+    state: StateOption = None,
     kernels: Annotated[
         bool,
         typer.Option(

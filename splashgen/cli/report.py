@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from splashgen.cli.studies import opened_studies
+from splashgen.cli.studies import StateOption, StorageOption, opened_studies
 
 __all__ = ["report"]
 
@@ -15,12 +15,8 @@ def report(
     gpu: Annotated[
         str | None, typer.Option(help="Only what concerns this chip: h100, cpu, ...; all if left out.")
     ] = None,
-    storage: Annotated[
-        str | None, typer.Option(help="Where `splashgen tune --storage` kept the studies: a database's URL.")
-    ] = None,
-    state: Annotated[
-        Path | None, typer.Option(file_okay=False, help="The folder with studies.db; the user's if left out.")
-    ] = None,
+    storage: StorageOption = None,
+    state: StateOption = None,
     output: Annotated[Path, typer.Option("--output", "-o", dir_okay=False, help="The page to write.")] = Path(
         "splashgen-report.html"
     ),

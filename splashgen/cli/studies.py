@@ -1,12 +1,21 @@
 """The storage that `--storage` or `--state` names, for commands that only read studies."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-__all__ = ["opened_studies"]
+__all__ = ["StateOption", "StorageOption", "opened_studies"]
+
+StorageOption = Annotated[
+    str | None, typer.Option(help="Where `splashgen tune --storage` kept the studies: a database's URL.")
+]
+StateOption = Annotated[
+    Path | None, typer.Option(file_okay=False, help="The folder with studies.db; the user's if left out.")
+]
 
 
 def opened_studies(storage: str | None, state: Path | None) -> "BaseStorage | None":

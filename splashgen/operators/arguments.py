@@ -7,7 +7,7 @@ from torch import Tensor
 
 from splashgen.alpha import AlphaClass
 from splashgen.dispatch import kernel_for
-from splashgen.features import Packed, alpha_tensor, attention_problem, feature_arguments, precise
+from splashgen.features import Packed, alpha_tensor, attention_problem, feature_arguments, tau_of_nothing
 from splashgen.kernel import Kernel
 from splashgen.operators.tracing import probable
 from splashgen.store.entry import Regime
@@ -134,6 +134,5 @@ class _Example(NamedTuple):
 def empty_outputs(given: Arguments) -> tuple[Tensor, Tensor]:
     """Zeros, and a τ of +inf."""
     query = given.query
-    rows_of = (query.shape[1], query.shape[0]) if given.packed else query.shape[:3]
-    tau = query.new_full(rows_of, float("inf"), dtype=precise(query))
+    tau = tau_of_nothing(query, given.packed is not None)
     return query.new_zeros((*query.shape[:-1], given.value.shape[-1])), tau

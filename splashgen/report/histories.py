@@ -9,7 +9,6 @@ from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import TypeAdapter, ValidationError
 
 from splashgen.config import Config
 from splashgen.families import family_named
@@ -19,7 +18,7 @@ from splashgen.store import Entry, Regime, title
 from splashgen.store.schema import EntryModel
 from splashgen.tune.measure.outcome import Outcome
 from splashgen.tune.study.records import record_of
-from splashgen.tune.study.studies import ABOUT, FINISHED
+from splashgen.tune.study.studies import FINISHED, About, about_study
 
 __all__ = ["Candidate", "History", "read_histories"]
 
@@ -54,18 +53,6 @@ def closeness(errors: Mapping[str, float]) -> float | None:
         if (budget := errors.get(f"{name}_budget")) is not None
     ]
     return max((math.inf if math.isnan(ratio) else ratio for ratio in ratios), default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class _About:
-    """What the tuner says of a study, as `splashgen.tune.study.studies.describe` writes it."""
-
-    problem: Problem
-    gpu: Gpu
-    family: str
-    versions: str
-    regime: Regime = Regime.MIXED
-    """Studies that began before there were regimes are of the mixture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +128,9 @@ def read_histories(
     foreign = []
     for summary in optuna.get_all_study_summaries(storage):
         try:
-            about = TypeAdapter(_About).validate_python(summary.user_attrs.get(ABOUT))
+            about = about_study(summary.user_attrs)
             history = _history(storage, summary, about)
-        except (ValidationError, ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError):
             foreign.append(summary.study_name)
             continue
         key = (about.gpu.slug, about.problem, about.regime)
@@ -157,7 +144,7 @@ def _date(history: History) -> datetime:
     return history.last or datetime.min
 
 
-def _history(storage: optuna.storages.BaseStorage, summary: Any, about: _About) -> History:
+def _history(storage: optuna.storages.BaseStorage, summary: Any, about: About) -> History:
     study = optuna.load_study(study_name=summary.study_name, storage=storage)
     trials = tuple(study.get_trials(deepcopy=False, states=_ENDED))
     records = [record_of(about.family, trial) for trial in trials]

@@ -1,12 +1,15 @@
 """Kernels that nobody compiled, for planning without a compiler."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 
 import pytest
 
 from splashgen.compile import CompiledKernel
 from splashgen.compile.loops import Loop
 from splashgen.config import Config
+from splashgen.gpu import Gpu
+from splashgen.problem import Problem
 
 Make = Callable[[Config], tuple[CompiledKernel, ...]]
 
@@ -56,3 +59,19 @@ def attention_kernels() -> Make:
         )
 
     return make
+
+
+@pytest.fixture
+def planned_kernels(attention_kernels: Make) -> type:
+    """In place of `splashgen.plan.Compiled`: answers at once with `attention_kernels`."""
+
+    class Compiled:
+        def __init__(self, pool: object) -> None:
+            pass
+
+        def ask(self, problem: Problem, config: Config, gpu: Gpu) -> "Future[tuple[CompiledKernel, ...]]":
+            answer: Future[tuple[CompiledKernel, ...]] = Future()
+            answer.set_result(attention_kernels(config))
+            return answer
+
+    return Compiled

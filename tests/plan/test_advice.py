@@ -1,7 +1,5 @@
 """A plan's first choices as advice: in order, without repeats, none where nothing can be planned."""
 
-from concurrent.futures import Future
-
 import pytest
 
 from splashgen.families import family_for
@@ -42,17 +40,8 @@ def test_the_choice_comes_first_and_then_the_fastest_others() -> None:
     assert first_choices(_plan(), 3) == []
 
 
-def test_advice_is_that_of_a_plan(monkeypatch: pytest.MonkeyPatch, attention_kernels) -> None:
-    class Compiled:
-        def __init__(self, pool) -> None:
-            pass
-
-        def ask(self, problem, config, gpu) -> Future:
-            answer: Future = Future()
-            answer.set_result(attention_kernels(config))
-            return answer
-
-    monkeypatch.setattr(advice_module, "Compiled", Compiled)
+def test_advice_is_that_of_a_plan(monkeypatch: pytest.MonkeyPatch, planned_kernels) -> None:
+    monkeypatch.setattr(advice_module, "Compiled", planned_kernels)
     with advising(A100, 2, candidates=6, processes=1) as advice:
         first, second = advice(PROBLEM, Regime.MIXED)
     assert first != second and first.family == second.family == "attention_triton"

@@ -2,7 +2,6 @@
 
 import runpy
 import sys
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,18 +102,9 @@ def test_a_plan_is_judged_by_its_first_choice_or_by_the_next_that_was_measured(a
 
 
 def test_the_script_looks_up_what_a_plan_of_its_own_would_take(
-    attention_kernels, tmp_path, monkeypatch, capsys
+    planned_kernels, attention_kernels, tmp_path, monkeypatch, capsys
 ) -> None:
-    class Compiled:
-        def __init__(self, pool) -> None:
-            pass
-
-        def ask(self, problem, config, gpu) -> Future:
-            answer: Future = Future()
-            answer.set_result(attention_kernels(config))
-            return answer
-
-    monkeypatch.setattr("splashgen.plan.Compiled", Compiled)
+    monkeypatch.setattr("splashgen.plan.Compiled", planned_kernels)
     paths = []
     # The first two are of one problem: it is held out as a whole.
     for number, length in enumerate((256, 256, 512)):

@@ -14,16 +14,12 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
-from pydantic import TypeAdapter, ValidationError
 
 from splashgen.config import Config, Value
-from splashgen.gpu import Gpu
-from splashgen.problem import Problem
 from splashgen.store import Provenance, Regime
-from splashgen.tune.limits import Limits
 from splashgen.tune.recordings.recording import Head, Recording, Row
 from splashgen.tune.study.records import ENDED, record_of
-from splashgen.tune.study.studies import ABOUT
+from splashgen.tune.study.studies import About, about_study
 
 __all__ = ["Tuned", "recordings_of"]
 
@@ -36,20 +32,6 @@ class Tuned:
     name: str
     """Of a file for it, without an ending: chip, problem, and eight digits that no other study has."""
     recording: Recording
-
-
-@dataclass(frozen=True, slots=True)
-class _About:
-    """What a study says about itself; see `splashgen.tune.study.studies.describe`."""
-
-    problem: Problem
-    gpu: Gpu
-    family: str
-    versions: str
-    limits: Limits
-    regime: Regime = Regime.MIXED
-    made: Provenance | None = None
-    """Studies of earlier versions do not say it."""
 
 
 def recordings_of(storage: BaseStorage, gpu: str | None = None) -> tuple[list[Tuned], list[str]]:
@@ -72,8 +54,8 @@ def recordings_of(storage: BaseStorage, gpu: str | None = None) -> tuple[list[Tu
     tuned, left_out = [], []
     for summary in optuna.get_all_study_summaries(storage):
         try:
-            about = TypeAdapter(_About).validate_python(summary.user_attrs.get(ABOUT))
-        except (ValidationError, ValueError):
+            about = about_study(summary.user_attrs)
+        except ValueError:
             left_out.append(f"«{summary.study_name}» is no study of this version.")
             continue
         if gpu not in (None, about.gpu.slug):
@@ -90,7 +72,7 @@ def recordings_of(storage: BaseStorage, gpu: str | None = None) -> tuple[list[Tu
     return tuned, left_out
 
 
-def _recording(about: _About, trials: Sequence[FrozenTrial]) -> Recording | None:
+def _recording(about: About, trials: Sequence[FrozenTrial]) -> Recording | None:
     """None if no candidate was evaluated."""
     ended = [trial for trial in trials if trial.state in ENDED]
     records = [record for trial in ended if not (record := record_of(about.family, trial)).free]
@@ -128,7 +110,7 @@ def _day(trials: Sequence[FrozenTrial]) -> str:
     return max(trial.datetime_complete for trial in trials if trial.datetime_complete).date().isoformat()
 
 
-def _name(study: str, about: _About, trials: Sequence[FrozenTrial]) -> str:
+def _name(study: str, about: About, trials: Sequence[FrozenTrial]) -> str:
     """Studies of one name lie in several storages, but no two began at the same microsecond."""
     words = re.sub(r"[^0-9A-Za-z.]+", "-", f"{about.gpu.slug} {about.problem}").strip("-")
     return f"{words}-{zlib.crc32(f'{study} {trials[0].datetime_start}'.encode()):08x}"

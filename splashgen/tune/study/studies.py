@@ -1,17 +1,18 @@
 """Studies in a storage: what they are called, what they say about themselves, which are open."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import optuna
+from pydantic import TypeAdapter
 
 from splashgen.errors import SplashgenError
 from splashgen.families import family_for
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.space import Space
-from splashgen.store import current
+from splashgen.store import Provenance, current
 from splashgen.store.entry import Regime, title
 from splashgen.store.schema import ProblemModel
 from splashgen.tune.database.storage import Storage
@@ -19,10 +20,11 @@ from splashgen.tune.limits import Limits
 from splashgen.tune.study.versions import versions
 
 __all__ = [
-    "ABOUT",
     "FINISHED",
+    "About",
     "NoOpenStudyError",
     "OpenStudy",
+    "about_study",
     "describe",
     "open_studies",
     "opened",
@@ -31,6 +33,32 @@ __all__ = [
 
 ABOUT, FINISHED = "about", "finished"
 """The attributes of a study: what it is about, and how it ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a study says about itself, as far as its readers want it; `describe` writes it."""
+
+    problem: Problem
+    gpu: Gpu
+    family: str
+    versions: str
+    limits: Limits = field(default_factory=Limits)
+    regime: Regime = Regime.MIXED
+    """Studies that began before there were regimes are of the mixture."""
+    made: Provenance | None = None
+    """Studies of earlier versions do not say it."""
+
+
+def about_study(attributes: Mapping[str, Any]) -> About:
+    """What the attributes of a study say about it.
+
+    Raises
+    ------
+    ValueError
+        If they are not those of a study of this version.
+    """
+    return TypeAdapter(About).validate_python(attributes.get(ABOUT))
 
 
 class NoOpenStudyError(SplashgenError):
