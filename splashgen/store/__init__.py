@@ -2,8 +2,9 @@
 
 from splashgen.store.entry import Entry, GpuFacts, Regime, RunnerUp, Status, Timing, TunedFile, title
 from splashgen.store.files import load, user_folder
-from splashgen.store.lookup import lookup, nearest_miss
+from splashgen.store.lookup import lookup
 from splashgen.store.match import Match, Rung, Source, Step
+from splashgen.store.nearby import nearest_miss, neighbours
 from splashgen.store.provenance import Provenance, current
 from splashgen.store.saving import save, write
 from splashgen.store.staleness import Freshness, freshness
@@ -27,6 +28,7 @@ __all__ = [
     "load",
     "lookup",
     "nearest_miss",
+    "neighbours",
     "save",
     "title",
     "user_folder",

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from splashgen.families import family_for, family_named
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
-from splashgen.store.distance import differences, distance, doublings
+from splashgen.store.distance import differences, distance
 from splashgen.store.entry import Entry, Regime, Status
 from splashgen.store.key import tuning_key
 from splashgen.store.match import Match, Rung, Source, Step
 from splashgen.store.staleness import Freshness, freshness
 from splashgen.store.tables import Table, tables
 
-__all__ = ["lookup", "nearest_miss"]
+__all__ = ["lookup"]
 
 _RUNGS = tuple(Rung)
 _SOURCES = tuple(Source)
@@ -74,29 +74,6 @@ def lookup(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> Match:
         )
     steps.append(Step(Rung.DEFAULT, Source.FAMILY, "used"))
     return Match(Rung.DEFAULT, Source.FAMILY, default, tuple(steps))
-
-
-def nearest_miss(
-    problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED
-) -> tuple[Entry, dict[str, tuple[object, object]]] | None:
-    """The entry of this chip or its architecture that differs in the fewest fields, then least, and those."""
-    misses = [
-        (entry, differences(entry.problem, problem) | _other_regime(entry, regime))
-        for table in tables()
-        if table.file and table.file.gpu.compute_capability == gpu.compute_capability
-        for entry in table.file.entries
-    ]
-    misses = [(entry, fields) for entry, fields in misses if fields]
-    return min(
-        misses,
-        key=lambda miss: (len(miss[1]), doublings(miss[1]), -miss[0].problem.seq_len, str(miss[0].problem)),
-        default=None,
-    )
-
-
-def _other_regime(entry: Entry, regime: Regime) -> dict[str, tuple[object, object]]:
-    """The regime as a further difference, where it keeps the entry from answering."""
-    return {} if entry.regime in (regime, Regime.MIXED) else {"regime": (entry.regime, regime)}
 
 
 def _candidates(problem: Problem, gpu: Gpu, regime: Regime) -> Iterator[_Candidate]:

@@ -11,7 +11,18 @@ from splashgen.families import family_for, family_named
 from splashgen.gpu import KNOWN_GPUS
 from splashgen.problem import DType
 from splashgen.space import Constraint
-from splashgen.store import Freshness, Regime, Rung, Source, Status, freshness, lookup, nearest_miss, save
+from splashgen.store import (
+    Freshness,
+    Regime,
+    Rung,
+    Source,
+    Status,
+    freshness,
+    lookup,
+    nearest_miss,
+    neighbours,
+    save,
+)
 from splashgen.store.key import tuning_key
 
 H100, H200, A100 = (KNOWN_GPUS[slug] for slug in ("h100", "h200", "a100"))
@@ -62,6 +73,18 @@ def test_the_nearest_miss_is_near_in_numbers_too(entry, problem, user: Path) -> 
     assert (found.problem.seq_len, fields) == (16384, {"seq_len": (16384, 8192)})
     found, fields = nearest_miss(problem(seq_len=5000, causal=False), H100)
     assert (found.problem.seq_len, set(fields)) == (16384, {"seq_len", "causal"})
+
+
+def test_neighbours_are_measured_ones_of_the_architecture_nearest_first(entry, problem, user: Path) -> None:
+    near, far, other = (
+        problem(seq_len=2048),
+        problem(seq_len=16384, causal=False),
+        problem(dtype=DType.FLOAT16),
+    )
+    save(H100, [entry(each) for each in (far, other, near)])
+    save(H200, [entry(problem(seq_len=1024), H200, status=Status.PLANNED)])
+    assert [one.problem for one in neighbours(problem(seq_len=1024), H200)] == [near, far]
+    assert not list(neighbours(problem(), A100))
 
 
 def test_masks_take_the_config_of_the_problem_without_them(entry, problem, user: Path) -> None:

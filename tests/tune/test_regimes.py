@@ -1,6 +1,7 @@
 """Regimes: what a problem is timed on decides which study, which holder and which entry it has."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from splashgen.alpha import AlphaClass
 from splashgen.families import family_for
 from splashgen.gpu import CPU
 from splashgen.problem import DType, Operation, Problem
-from splashgen.store import Regime, Rung, load, lookup, save
+from splashgen.store import Regime, Rung, load, lookup, save, user_folder
 from splashgen.tune.database.storage import open_storage
 from splashgen.tune.limits import Limits
 from splashgen.tune.measure import bench
@@ -114,7 +115,7 @@ def test_the_mixture_holds_the_place_of_a_regime_that_has_none(folders: Path) ->
     assert incumbent(PROBLEM, CPU, regime=Regime.SPARSE) == sparse.entry.config
     assert incumbent(PROBLEM, CPU, regime=Regime.DENSE) == mixed.entry.config
     assert incumbent(PROBLEM, CPU) == mixed.entry.config
-    assert relatives(PROBLEM, CPU, Regime.SPARSE) == (sparse.entry.config, mixed.entry.config)
+    assert relatives(PROBLEM, CPU, Regime.SPARSE)[:2] == (sparse.entry.config, mixed.entry.config)
     elsewhere = folders / "elsewhere"
     save(CPU, [mixed.entry], elsewhere)
     assert incumbent(PROBLEM, CPU, elsewhere, Regime.SPARSE) == mixed.entry.config
@@ -132,3 +133,12 @@ def test_real_kernels_are_timed_on_the_regime_s_own_inputs() -> None:
     assert ended.entry.regime is Regime.SPARSE and ended.entry.error["out"] <= ended.entry.error["out_budget"]
     inputs = {len(event.outcome.laps) for event in events if isinstance(event, TrialEnded)}
     assert inputs == {1}, "the mixture has two"
+
+
+def test_what_won_for_one_problem_is_tried_early_for_the_next() -> None:
+    tune([PROBLEM], CPU, LIMITS, regimes=[Regime.SPARSE], tools=FAKES)
+    (won,) = {entry.config for entry in load(next(user_folder().glob("*.yaml"))).entries}
+    other, events = replace(PROBLEM, causal=False, seq_len=4096), list[Event]()
+    assert lookup(other, CPU, Regime.SPARSE).config != won, "dispatch does not carry it so far"
+    tune([other], CPU, Limits(trials=4, shoot_out_seconds=0.1), notify=events.append, tools=FAKES)
+    assert won in [event.config for event in events if isinstance(event, TrialEnded)]

@@ -1,5 +1,6 @@
 """Where a search starts from: the stored config that it has to beat, and those of related problems."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -7,12 +8,15 @@ from splashgen.config import Config
 from splashgen.errors import ConfigFileError
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
-from splashgen.store import Entry, Regime, Rung, load, lookup, user_folder
+from splashgen.store import Entry, Regime, Rung, load, lookup, neighbours, user_folder
 
 __all__ = ["Advice", "incumbent", "relatives", "stored"]
 
 Advice = Callable[[Problem, Regime], Sequence[Config]]
 """What somebody expects to be fast for a problem, tried early; `splashgen.plan.advice` has a cost model's."""
+
+_NEARBY = 4
+"""Different configs that won nearby and are tried early."""
 
 
 def stored(
@@ -47,8 +51,11 @@ def incumbent(
 
 
 def relatives(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> tuple[Config, ...]:
-    """What dispatch would take today: another length, another problem or another chip of the architecture.
+    """What dispatch would take today, for this regime and for the mixture; then what won nearby.
 
-    Besides, what it would take for the mixture.
+    So what a tune finds for one problem is tried early for the next, and what one chip found on another of
+    its architecture.
     """
-    return tuple(lookup(problem, gpu, known).config for known in dict.fromkeys((regime, Regime.MIXED)))
+    answers = [lookup(problem, gpu, known).config for known in dict.fromkeys((regime, Regime.MIXED))]
+    nearby = dict.fromkeys(entry.config for entry in neighbours(problem, gpu, regime))
+    return tuple(dict.fromkeys((*answers, *itertools.islice(nearby, _NEARBY))))
