@@ -11,6 +11,7 @@ from splashgen.aot.host import host_source
 from splashgen.compile import CompilePool
 from splashgen.config import Config
 from splashgen.export import export
+from splashgen.families import family_named
 from splashgen.gpu import Gpu
 from splashgen.problem import Operation, Problem, length_bucket
 from splashgen.render import render
@@ -22,8 +23,8 @@ __all__ = ["export_aot"]
 def export_aot(problem: Problem, config: Config, gpu: Gpu, folder: Path, *, replace: bool = False) -> None:
     """Compile a problem's kernels for a GPU and write the package that launches them.
 
-    The package defines what `splashgen.export.export` writes, with the same arguments. Attention takes any
-    length; row-wise entmax those up to the problem's.
+    The package defines what `splashgen.export.export` writes, with the same arguments, but for kernels that
+    load by descriptor: here they load by pointer. Attention takes any length; row-wise entmax those up to the problem's.
 
     Parameters
     ----------
@@ -49,6 +50,7 @@ def export_aot(problem: Problem, config: Config, gpu: Gpu, folder: Path, *, repl
         raise ValueError(f"{folder.name!r} is to be imported, so it must be letters, digits and underscores.")
     if folder.exists() and not (replace and (folder / "kernels.json").is_file()):
         raise FileExistsError(f"{folder} exists already")
+    config = family_named(config.family).for_loaders(config)
     with CompilePool(processes=1, limit_s=600.0) as pool:
         variants = pool.submit(AotJob(problem, config, gpu, _lengths(problem))).result()
     made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))

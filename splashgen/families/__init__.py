@@ -33,6 +33,8 @@ class Family:
     """The best single config known for an architecture; it must run everywhere."""
     supports: Callable[[Problem], bool] = field(default=lambda problem: True)
     """Whether the template can render this problem at all."""
+    for_loaders: Callable[[Config], Config] = field(default=lambda config: config)
+    """The nearest config whose kernels take pointers and numbers alone, all that a plain loader can pass."""
     keeps_tau_alone: bool = False
     """Of attention: `forward` keeps τ and nothing else. Where it keeps more, it does no more than allocate
     and launch: what it keeps can then be known without a launch."""

@@ -31,12 +31,15 @@ def _narrow(problem: Problem, gpu: Gpu) -> Mapping[str, tuple[Value, ...]]:
     exact = single or not problem.training
     narrowed: dict[str, tuple[Value, ...]] = {
         "precision": ("tf32x3", "ieee") if single and cuda else ("ieee",),
-        "tolerance": (0.02, 1e-3, 1e-5) if exact else (0.3, 0.15, 0.05, 0.02),
+        "tolerance": (0.02, 1e-3, 1e-5) if exact else (0.3, 0.15, 0.05, 0.02, 1e-3),
     }
     if not cuda:
         narrowed |= {"output_registers": (0,), "dkdv_registers": (0,), "bound_registers": (0,)}
     if single or gpu.arch != "sm_90":
         narrowed |= {"bound_operand": ("shared",)}
+    # Every tile of these reads the mask, and descriptors load tiles without one.
+    if gpu.arch != "sm_90" or problem.key_padding or problem.attn_mask:
+        narrowed |= {"bound_loads": ("pointers",), "loads": ("pointers",)}
     if not problem.training:
         narrowed |= {"dq_stages": (1,), "dkdv_stages": (1,), "dkdv_registers": (0,)}
     if is_wide(problem) or needs_small_tiles(problem, gpu):
@@ -72,12 +75,14 @@ SPACE = Space(
         "bound_stages": (1, 2, 3, 4),
         "bound_registers": (0, 160),
         "bound_operand": ("shared", "registers"),
+        "bound_loads": ("pointers", "descriptors"),
         # The solution of τ: accuracy parameters, which the gate watches.
         "solver": ("newton", "halley", "bisection"),
         "tolerance": (0.3, 0.15, 0.05, 0.02, 1e-3, 1e-5),
         "max_passes": (40,),
         "precision": ("ieee", "tf32x3"),
         # The kernels over the lists; 0 registers is no cap.
+        "loads": ("pointers", "descriptors"),
         "output_stages": (1, 2, 3),
         "output_registers": (0, 168),
         "dq_stages": (1, 2, 3),
@@ -95,10 +100,22 @@ SPACE = Space(
 )
 
 
+def _tolerance(problem: Problem) -> float:
+    """Of the default: a Newton step all but squares the residual, and one more comes for free in training.
+
+    Not where p = 1/(α-1) may be below 2: there the sums are not smooth, and a step leaves more.
+    """
+    if problem.dtype is DType.FLOAT32 or not problem.training:
+        return 1e-3
+    smooth = problem.alpha not in (AlphaClass.GENERIC, AlphaClass.TWO)
+    if problem.dtype is DType.BFLOAT16:
+        return 0.15 if smooth else 0.02
+    return 0.02 if smooth else 1e-3
+
+
 def _default(problem: Problem, gpu: Gpu) -> Config:
     width = max(problem.head_dim, problem.value_dim) * (2 if problem.dtype is DType.FLOAT32 else 1)
     single = problem.dtype is DType.FLOAT32
-    exact = single or not problem.training
     tight = width > 128 or gpu.shared_memory < 100_000
     # The backward holds two key tiles and two query tiles of the padded width: too much for chips with 99 KB.
     narrow = single or (width > 128 and gpu.shared_memory < 115_000)
@@ -110,6 +127,8 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
     masked = problem.window or problem.alibi or problem.key_padding or problem.attn_mask or problem.varlen
     thrifty = hopper and width <= 64 and not masked and problem.alpha is not AlphaClass.GENERIC
     small = needs_small_tiles(problem, gpu)
+    # A descriptor costs the host microseconds, which training steps hide behind the kernels.
+    copied = hopper and problem.training and not (problem.key_padding or problem.attn_mask)
     block = 16 if small else 32 if narrow else 64
     values: dict[str, Value] = {
         "block_m": block,
@@ -125,8 +144,10 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "bound_stages": 2 if tight else 3,
         "bound_registers": 160 if thrifty else 0,
         "bound_operand": "registers" if hopper and width <= 64 else "shared",
+        "bound_loads": "descriptors" if copied and width > 64 else "pointers",
+        "loads": "descriptors" if copied else "pointers",
         "solver": "newton",
-        "tolerance": 1e-3 if exact else 0.05 if problem.dtype is DType.BFLOAT16 else 0.02,
+        "tolerance": _tolerance(problem),
         "max_passes": 40,
         "precision": "tf32x3" if single and gpu.backend == "cuda" else "ieee",
         "output_stages": stages,
@@ -145,6 +166,7 @@ FAMILY = Family(
     template="attention_triton.py.j2",
     space=SPACE,
     default=_default,
+    for_loaders=lambda config: config.replace(bound_loads="pointers", loads="pointers"),
     supports=lambda problem: (
         problem.dtype is not DType.FLOAT64 and not (problem.varlen and problem.attn_mask)
     ),

@@ -20,6 +20,7 @@ __all__ = ["SCHEDULE", "demands"]
 SCHEDULE = (
     "output_stages",
     "output_registers",
+    "loads",
     "dkdv_stages",
     "dq_stages",
     "bound_n",
@@ -31,6 +32,7 @@ SCHEDULE = (
     "bound_registers",
     "dkdv_registers",
     "bound_operand",
+    "bound_loads",
     "block_m",
     "bound_solve",
     "bound_chunk",

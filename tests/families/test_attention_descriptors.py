@@ -1,0 +1,77 @@
+"""Attention whose unmasked tiles are loaded by descriptor: the numbers are those of loads by pointer.
+
+Here in the interpreter; on a GPU it is the default where it was measured to be faster, and every other test runs it.
+"""
+
+from typing import Any
+
+import pytest
+import torch
+from attention_cases import NUMPY_IS_QUIET, SMALL, agree, draw, packed, problem_of, triton_kernel
+
+from splashgen.families import family_named
+from splashgen.gpu import KNOWN_GPUS
+from splashgen.kernel import Kernel
+from splashgen.problem import Problem
+
+pytestmark = NUMPY_IS_QUIET
+
+
+def kernel_of(problem: Problem, device: torch.device) -> Kernel:
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) < (9, 0):
+        pytest.skip("descriptors need the copy engine of compute capability 9.0")
+    return triton_kernel(problem, device, **SMALL, loads="descriptors", bound_loads="descriptors")
+
+
+@pytest.mark.parametrize("alpha", ["2", "1.5", "generic"])
+@pytest.mark.parametrize(
+    "features",
+    [
+        {"causal": True},
+        {"window": True},
+        {"grouped": True, "alibi": True, "causal": True},
+        {"head_dim": 20, "value_dim": 7},
+    ],
+    ids=lambda features: "-".join(features),
+)
+def test_every_mask(alpha: str, features: dict[str, Any], device: torch.device) -> None:
+    problem = problem_of(alpha, **features)
+    agree(kernel_of(problem, device), draw(problem, 130, 150, batch=2, heads=4, device=device))
+
+
+@pytest.mark.parametrize("features", [{"causal": True}, {"grouped": True, "head_dim": 20}], ids=str)
+def test_packed_sequences(features: dict[str, Any], device: torch.device) -> None:
+    """The tile after a sequence's last whole one reaches into the next sequence."""
+    problem = problem_of(varlen=True, **features)
+    agree(kernel_of(problem, device), packed(problem, [70, 0, 50], [90, 3, 50], device=device))
+
+
+@pytest.mark.parametrize(("n_q", "n_k"), [(5, 0), (0, 5), (1, 1)])
+def test_next_to_nothing(n_q: int, n_k: int, device: torch.device) -> None:
+    problem = problem_of(causal=True)
+    agree(kernel_of(problem, device), draw(problem, n_q, n_k, device=device))
+
+
+def test_any_strides(device: torch.device) -> None:
+    """The copy engine takes neither strides of zero nor rows that begin anywhere: such tensors are copied."""
+    problem = problem_of(causal=True)
+    inputs = draw(problem, 100, device=device)
+    inputs["k"] = inputs["k"][:, :1].expand(-1, 2, -1, -1)
+    inputs["v"] = inputs["v"].transpose(1, 2).contiguous().transpose(1, 2)
+    inputs["q"] = torch.randn(1, 2, 100, 33, device=device)[..., :32]
+    agree(kernel_of(problem, device), inputs)
+
+
+def test_who_loads_by_descriptor() -> None:
+    """Training in 16 bits on Hopper, where no mask is read by every tile; binaries take pointers alone."""
+    family = family_named("attention_triton")
+    for slug, features, expected in (
+        ("h100", {}, "descriptors"),
+        ("h100", {"key_padding": True}, "pointers"),
+        ("h100", {"training": False}, "pointers"),
+        ("a100", {}, "pointers"),
+    ):
+        problem = problem_of(dtype="bfloat16", **features)
+        assert family.default(problem, KNOWN_GPUS[slug])["loads"] == expected
+    default = family.default(problem_of(dtype="bfloat16"), KNOWN_GPUS["h100"])
+    assert family.for_loaders(default)["loads"] == "pointers"
