@@ -23,8 +23,9 @@ __all__ = ["export_aot"]
 def export_aot(problem: Problem, config: Config, gpu: Gpu, folder: Path, *, replace: bool = False) -> None:
     """Compile a problem's kernels for a GPU and write the package that launches them.
 
-    The package defines what `splashgen.export.export` writes, with the same arguments, but for kernels that
-    load by descriptor: here they load by pointer. Attention takes any length; row-wise entmax those up to the problem's.
+    The package defines what `splashgen.export.export` writes, with the same arguments; where kernels would
+    load by descriptor, they load by pointer. Attention takes any length; row-wise entmax those up to the
+    problem's.
 
     Parameters
     ----------

@@ -102,8 +102,8 @@ def test_scores_up_to_200(alpha: str, device: torch.device) -> None:
 def test_scores_beyond_half_precision(gain: float, sign: float, device: torch.device) -> None:
     """Tile maxima are kept in half precision: its range must not matter, negative scores included.
 
-    All products are exact, and no two keys of a row within 1: of rounded scores this large, the order of a sum would
-    decide who is kept, and it need not be the same forward and backward.
+    All products are exact, and no two keys of a row within 1: of rounded scores this large, the order of a
+    sum would decide who is kept, and it need not be the same forward and backward.
     """
     problem = problem_of(causal=True)
     inputs = draw(problem, 40, heads=1, device=device)
