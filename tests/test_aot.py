@@ -38,7 +38,9 @@ def attention(**changes: Any) -> Problem:
 
 
 def default(problem: Problem) -> Any:
-    return family_for(problem, H100).default(problem, H100)
+    """As it is exported."""
+    family = family_for(problem, H100)
+    return family.for_loaders(family.default(problem, H100))
 
 
 @pytest.mark.parametrize("problem", [*(attention(**each) for each in FEATURES), "entmax"])

@@ -113,6 +113,13 @@ def _tolerance(problem: Problem) -> float:
     return 0.02 if smooth else 1e-3
 
 
+def _dkdv_stages(width: int, copied: bool, hopper: bool, others: int) -> int:
+    """Of the default: loads by pointer spill more registers where they begin earlier."""
+    if copied:
+        return 2 if width <= 128 else 1
+    return 1 if width > 64 else 3 if hopper else others
+
+
 def _default(problem: Problem, gpu: Gpu) -> Config:
     width = max(problem.head_dim, problem.value_dim) * (2 if problem.dtype is DType.FLOAT32 else 1)
     single = problem.dtype is DType.FLOAT32
@@ -137,11 +144,11 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "bound_n": block,
         "bound_steps": 2,
         "bound_groups": 128,
-        "bound_solve": 4096,
-        "bound_chunk": 32,
+        "bound_solve": 8192 if thrifty else 4096,
+        "bound_chunk": 64 if thrifty else 32,
         "bound_programs": 3 if thrifty else 2,
         "bound_warps": 4,
-        "bound_stages": 2 if tight else 3,
+        "bound_stages": 4 if thrifty else 2 if tight else 3,
         "bound_registers": 160 if thrifty else 0,
         "bound_operand": "registers" if hopper and width <= 64 else "shared",
         "bound_loads": "descriptors" if copied and width > 64 else "pointers",
@@ -150,10 +157,10 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "tolerance": _tolerance(problem),
         "max_passes": 40,
         "precision": "tf32x3" if single and gpu.backend == "cuda" else "ieee",
-        "output_stages": stages,
+        "output_stages": 3 if thrifty and copied else stages,
         "output_registers": 168 if thrifty and problem.training and width == 64 else 0,
         "dq_stages": backward_stages,
-        "dkdv_stages": 1 if width > 64 else 3 if hopper and problem.training else backward_stages,
+        "dkdv_stages": _dkdv_stages(width, copied, hopper and problem.training, backward_stages),
         "dkdv_registers": 0,
     }
     return SPACE.member(values)

@@ -40,5 +40,9 @@ def outline(kernel: Kernel, q: Tensor, k: Tensor, v: Tensor, **features: Any) ->
 
 @functools.cache
 def _without_launches(kernel: Kernel) -> Callable[..., Any]:
-    # Python's own `min` would ask which is smaller, and tie the graph to the answer.
-    return with_launches(kernel.module, "forward", lambda *args, **options: None, {"min": torch.sym_min})
+    def nothing(*args: Any, **options: Any) -> None:
+        return None
+
+    # Python's own `min` would ask which is smaller, and tie the graph to the answer; and what describes a
+    # tensor's tiles to a launch would ask where in memory it lies.
+    return with_launches(kernel.module, "forward", nothing, {"min": torch.sym_min, "_tiles": nothing})

@@ -54,7 +54,10 @@ def parse(data: bytes) -> Any:
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8 text") from None
     except yaml.YAMLError as error:
-        raise ValueError(f"it is not valid YAML: {' '.join(str(error).split())[:300]}") from None
+        told = " ".join(str(error).split())[:300]
+        if "maximum nesting depth" in told:  # newer scanners stop before they tell of the first level
+            raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels") from None
+        raise ValueError(f"it is not valid YAML: {told}") from None
     _check_plain(value)
     return value
 
