@@ -31,7 +31,7 @@ _QUIET_GRADIENT = 1e-3
 """Gradients whose root mean square lies below this are judged as if it were this. Where every row attends to
 one key, dQ and dK are exactly zero, and a relative error would measure nothing but rounding noise."""
 _QUIET_FACTOR = 2.0
-"""For these, error and rounded-once error are one draw each of the same noise: so much wider is the budget."""
+"""Their error and the rounded one are one draw each of the same noise: the budget is so much wider."""
 
 
 @dataclass(frozen=True)

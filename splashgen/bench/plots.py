@@ -34,9 +34,19 @@ def draw_plots(results: Collected, folder: Path, stem: str) -> list[Path]:
         _time_against_density(points, folder / f"{stem}-density.png"),
         _accuracy_against_time(points, folder / f"{stem}-accuracy.png"),
     ]
-    if len({point["seq_len"] for point in points}) > 1:
-        drawn.append(_time_against_length(points, folder / f"{stem}-length.png"))
+    lines = _of_several_lengths(points)
+    if lines:
+        drawn.append(_time_against_length(lines, folder / f"{stem}-length.png"))
     return drawn
+
+
+def _of_several_lengths(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of workloads that were measured at more than one length of some head dim."""
+    lengths: dict[tuple[str, int], set[int]] = {}
+    for point in points:
+        lengths.setdefault((point["workload"], point["head_dim"]), set()).add(point["seq_len"])
+    several = {workload for (workload, _), found in lengths.items() if len(found) > 1}
+    return [point for point in points if point["workload"] in several]
 
 
 def _points(results: Collected) -> list[dict[str, Any]]:

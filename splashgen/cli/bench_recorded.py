@@ -29,7 +29,8 @@ def draw(folder: Path) -> None:
     """Draw what is recorded as PNGs in the same folder."""
     from splashgen.bench.plots import draw_plots
 
-    for slug, collected in _collected(folder):
+    chips = _collected(folder)
+    for slug, collected in [chip for chip in chips if chip[1].keys] or chips:
         for path in draw_plots(collected, folder, slug):
             print(f"Drew {path}.")
 

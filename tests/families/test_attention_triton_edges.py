@@ -6,6 +6,8 @@ import pytest
 import torch
 from attention_cases import CASE, NUMPY_IS_QUIET, SMALL, agree, draw, packed, problem_of, triton_kernel
 
+from splashgen.families import family_named
+from splashgen.gpu import CPU
 from splashgen.reference import attention
 
 pytestmark = NUMPY_IS_QUIET
@@ -197,6 +199,28 @@ def test_windows(window: tuple[int, int], device: torch.device) -> None:
     problem = problem_of(window=True)
     sides = {"window_left": window[0], "window_right": window[1]}
     agree(triton_kernel(problem, device, **SMALL), draw(problem, 80, 70, heads=1, device=device, **sides))
+
+
+@pytest.mark.parametrize("alpha", [1.79, 1.95])
+def test_alpha_near_2_in_half_precision(alpha: float, device: torch.device) -> None:
+    """Where p = 1/(α-1) is below 2, a Newton step leaves more of the residual than float16 forgives."""
+    problem = problem_of("generic", "float16", causal=True)
+    values = torch.tensor([alpha], device=device)
+    kernel = triton_kernel(problem, device, **SMALL)
+    for seed in range(3):
+        agree(kernel, draw(problem, 90, seed=seed, device=device, alpha=values))
+
+
+def test_the_default_s_tolerance_depends_on_alpha() -> None:
+    default = family_named("attention_triton").default
+    tolerances = {
+        (alpha, dtype): default(problem_of(alpha, dtype), CPU)["tolerance"]
+        for alpha in ("1.5", "1.2", "2", "generic")
+        for dtype in ("bfloat16", "float16")
+    }
+    assert {tolerances[alpha, "float16"] for alpha in ("2", "generic")} == {1e-3}
+    assert {tolerances[alpha, "bfloat16"] for alpha in ("2", "generic")} == {0.02}
+    assert {tolerances[alpha, "float16"] for alpha in ("1.5", "1.2")} == {0.02}
 
 
 @pytest.mark.parametrize("varlen", [False, True])

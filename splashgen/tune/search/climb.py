@@ -1,4 +1,7 @@
-"""The most promising candidate among steps from the best config so far and points from anywhere."""
+"""The most promising candidate among steps from the best config so far and points from anywhere.
+
+Where nothing was timed yet, a step from the config that is expected to be good.
+"""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +12,7 @@ from splashgen.space import Space
 from splashgen.tune.search.guess import improvements
 from splashgen.tune.study.records import Record
 
-__all__ = ["step"]
+__all__ = ["first_step", "step"]
 
 _FARTHEST = 2
 """Parameters that a step changes at most."""
@@ -51,9 +54,17 @@ def step(
     return candidates[improvements(space.choices, timed, candidates).argmax()]
 
 
-def _steps(space: Space, config: Config) -> Iterator[Config]:
+def first_step(
+    space: Space, start: Config, allowed: Callable[[Config], bool], chance: Random
+) -> Config | None:
+    """An allowed config that differs from `start` in one parameter, drawn at random; None if there is none."""
+    near = list(filter(allowed, _steps(space, start, farthest=1)))
+    return chance.choice(near) if near else None
+
+
+def _steps(space: Space, config: Config, farthest: int = _FARTHEST) -> Iterator[Config]:
     """Every config of the space that differs in few parameters."""
-    for changes in range(1, _FARTHEST + 1):
+    for changes in range(1, farthest + 1):
         for names in itertools.combinations(space.choices, changes):
             others = [[value for value in space.choices[name] if value != config[name]] for name in names]
             for values in itertools.product(*others):

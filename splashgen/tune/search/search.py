@@ -13,7 +13,7 @@ from splashgen.space import Space
 from splashgen.tune.database.mutex import MutexLost
 from splashgen.tune.measure.evaluate import rejected
 from splashgen.tune.measure.outcome import Outcome, Status
-from splashgen.tune.search.climb import step
+from splashgen.tune.search.climb import first_step, step
 from splashgen.tune.search.known import Known
 from splashgen.tune.search.points import Points
 from splashgen.tune.study.journal import Journal
@@ -71,7 +71,8 @@ class Search:
         self._large = count > _EXHAUSTIVE and not self.exhaustive
         seed = journal.chances
         self._chance, self._rest = random.Random(seed), self._points.shuffled(random.Random(seed))
-        self._first = iter([config for config in dict.fromkeys(first) if config in self._points])
+        feasible = [config for config in dict.fromkeys(first) if config in self._points]
+        self._start, self._first = next(iter(feasible), None), iter(feasible)
         self._fruitless = self._droughts = self._ration = 0
         with contextlib.suppress(MutexLost), journal.turn() as news:
             self._known.learn(news)
@@ -146,6 +147,9 @@ class Search:
         if not self.exhaustive and not (self._large and self.handed_out % _GLOBAL == 0):
             elsewhere = self._points.some(_ELSEWHERE, self._chance)
             promising = step(self._space, self.records, elsewhere, self._untried, self._chance)
+            if promising is None and self._start is not None:
+                # Candidates compile side by side, so many are asked for before the first was timed.
+                promising = first_step(self._space, self._start, self._untried, self._chance)
             if promising is not None:
                 return self._journal.take(promising)
         if self._large and self._fruitless == _FRUITLESS:

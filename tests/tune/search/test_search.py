@@ -69,6 +69,16 @@ def test_the_given_configs_come_first() -> None:
 
 
 @pytest.mark.usefixtures("rendered")
+def test_while_nothing_was_timed_one_parameter_of_the_first_is_changed() -> None:
+    """As many candidates are asked for before the first result as there are compilers."""
+    first = Config.of("large", {"a": 3, "b": 4, "twin": 0, "bad": False})
+    search = _search(LARGE, 12, (first,))
+    tried = [ticket.config for ticket in (search.next() for _ in range(10)) if ticket]
+    assert tried[0] == first and len(set(tried)) == 10
+    assert all(sum(config[name] != first[name] for name in first) == 1 for config in tried[1:])
+
+
+@pytest.mark.usefixtures("rendered")
 def test_a_given_config_that_is_not_of_the_space_is_left_out() -> None:
     foreign = Config.of("other", {"a": 1, "b": 0, "twin": 0, "bad": False})
     beyond = Config.of("large", {"a": 99, "b": 0, "twin": 0, "bad": False})
