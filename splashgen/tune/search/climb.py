@@ -57,7 +57,7 @@ def step(
 def first_step(
     space: Space, start: Config, allowed: Callable[[Config], bool], chance: Random
 ) -> Config | None:
-    """An allowed config that differs from `start` in one parameter, drawn at random; None if there is none."""
+    """An allowed config that differs from `start` in one parameter, drawn at random; None without any."""
     near = list(filter(allowed, _steps(space, start, farthest=1)))
     return chance.choice(near) if near else None
 
