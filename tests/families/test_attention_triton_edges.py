@@ -207,8 +207,7 @@ def test_alpha_near_2_in_half_precision(alpha: float, device: torch.device) -> N
     problem = problem_of("generic", "float16", causal=True)
     values = torch.tensor([alpha], device=device)
     kernel = triton_kernel(problem, device, **SMALL)
-    for seed in range(3):
-        agree(kernel, draw(problem, 90, seed=seed, device=device, alpha=values))
+    agree(kernel, draw(problem, 90, device=device, alpha=values))
 
 
 def test_the_default_s_tolerance_depends_on_alpha() -> None:

@@ -14,17 +14,17 @@ def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_entry_that_a_preset_wants_is_counted_on_its_chip() -> None:
-    (covered,) = coverage("h100")
-    assert covered.chips == ("h100",)
-    shipped = next(table.file for table in tables() if table.slug == "h100")
+    (covered,) = coverage("h200")
+    assert covered.chips == ("h200",)
+    shipped = next(table.file for table in tables() if table.slug == "h200")
     assert shipped is not None
     wanted = [entry for entry in shipped.entries if entry.problem in covered.problems]
     assert wanted
-    assert len(covered.problems) - covered.counts("h100")["none"] == len({entry.problem for entry in wanted})
+    assert len(covered.problems) - covered.counts("h200")["none"] == len({entry.problem for entry in wanted})
 
 
 def test_transferred_and_changed_entries_are_told_from_measured_ones(user: Path) -> None:
-    text = (Path(shipped_folder("tuned_configs")) / "h100.yaml").read_text()
+    text = (Path(shipped_folder("tuned_configs")) / "h200.yaml").read_text()
     assert not coverage("newchip"), "a chip that nobody knows has no column"
     file = user / "newchip.yaml"
     file.write_text(text.replace("status: measured", "status: transferred"))
@@ -37,7 +37,7 @@ def test_transferred_and_changed_entries_are_told_from_measured_ones(user: Path)
 
 
 def test_entries_of_another_regime_cover_nothing(user: Path) -> None:
-    text = (Path(shipped_folder("tuned_configs")) / "h100.yaml").read_text()
+    text = (Path(shipped_folder("tuned_configs")) / "h200.yaml").read_text()
     file = user / "newchip.yaml"
     file.write_text(text.replace("  family:", "  regime: sparse\n  family:"))
     assert not coverage("newchip")
