@@ -2,6 +2,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -126,7 +127,11 @@ def test_ctrl_c_keeps_what_was_found_and_exits_with_130(folders: Path) -> None:
     command = [sys.executable, "-c", "from splashgen.cli import main; main()", "tune", "--gpu", "cpu"]
     problem = ["--operation", "entmax", "--seq-len", "128", "--inference"]
     limits = ["--preset", "quick", "--trials", "24", "--log", str(log)]
-    tuner = subprocess.Popen([*command, *problem, *limits], stdout=subprocess.PIPE, text=True)
+    # What runs in the background of a shell ignores Ctrl-C, and so do the processes that it starts.
+    heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    tuner = subprocess.Popen(
+        [*command, *problem, *limits], stdout=subprocess.PIPE, text=True, preexec_fn=heeds
+    )
     deadline = time.monotonic() + 120
     while not (log.exists() and "TrialEnded" in log.read_text()) and time.monotonic() < deadline:
         time.sleep(0.02)
