@@ -3,7 +3,7 @@
 Two winners of the same code agree. Others are timed in interleaved rounds, at the bucket's own length and at
 a ragged one, and agree if neither would take the place of the other: by the tuner's own rule a holder falls
 only if the whole 95 % interval of the paired ratios is against it, and nothing inside the bucket speaks for
-it. The first winner takes part twice, which shows what the same code does against itself.
+it. The first takes part twice: what the same code differs by from itself is noise as well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from splashgen.bench.winners import Won
-from splashgen.config import Config
 from splashgen.gpu import Gpu
 from splashgen.render import render
 from splashgen.store.entry import Key
 from splashgen.tune.confirm import Standing, meeting, winner
 from splashgen.tune.measure.bench import Bench
 from splashgen.tune.measure.noise import Interval, ratio
-from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.processes.process import CallLost
 
 __all__ = ["TARGET", "Meeting", "agreement", "common", "markdown", "meet"]
@@ -78,29 +76,25 @@ def meet(bench: Bench, gpu: Gpu, key: Key, one: Won, other: Won, seconds: float)
         reason = "the templates have changed since: tune anew"
         return Meeting(one.entry.title, code, reason, None, seconds=took)
     try:
-        times = meeting(bench, problem, gpu, (*configs, configs[0]), _SEED, seconds, regime)
+        one_met, other_met = meeting(bench, problem, gpu, configs, _SEED, seconds, regime)
     except CallLost as error:
         return Meeting(one.entry.title, code, f"the worker was lost: {error}", None, seconds=took)
-    standings = [
-        Standing(config, Outcome(Status.OK, samples=own), ragged)
-        for config, (own, ragged) in zip(configs, times[:2], strict=True)
-    ]
     return Meeting(
         one.entry.title,
         code,
-        *_verdict(standings, configs),
-        (standings[0].time.median, standings[1].time.median),
-        ratio(times[0][0], times[1][0]),
-        ratio(times[0][1], times[1][1]) if times[0][1] else None,
-        ratio(times[0][0], times[2][0]),
+        *_verdict(one_met, other_met),
+        (one_met.time.median, other_met.time.median),
+        ratio(one_met.outcome.samples, other_met.outcome.samples),
+        ratio(one_met.ragged, other_met.ragged) if one_met.ragged else None,
+        ratio(one_met.outcome.samples, one_met.again),
         took,
     )
 
 
-def _verdict(standings: Sequence[Standing], configs: tuple[Config, Config]) -> tuple[str, bool]:
-    if winner(standings, configs[1]).config == configs[0]:
+def _verdict(one: Standing, other: Standing) -> tuple[str, bool]:
+    if winner([one, other], other.config) is one:
         return "the first is faster", False
-    if winner(standings, configs[0]).config == configs[1]:
+    if winner([one, other], one.config) is other:
         return "the second is faster", False
     return "within noise", True
 

@@ -13,8 +13,8 @@ from splashgen.problem import Problem
 from splashgen.store.entry import Regime
 from splashgen.tune.measure.bench import Bench
 from splashgen.tune.measure.evaluate import ShootOut, Trial
-from splashgen.tune.measure.noise import Interval, faster_beyond_noise
-from splashgen.tune.measure.outcome import Outcome
+from splashgen.tune.measure.noise import Interval, deviation, faster_beyond_noise
+from splashgen.tune.measure.outcome import Outcome, Status
 
 __all__ = ["Standing", "confirm", "meeting", "winner"]
 
@@ -35,6 +35,10 @@ class Standing:
     outcome: Outcome
     ragged: tuple[float, ...] = ()
     """Milliseconds at the ragged length, one a round; empty in a bucket that has none."""
+    again: tuple[float, ...] = ()
+    """Of the first that was timed: its milliseconds in its second place, which differ by noise alone."""
+    ragged_again: tuple[float, ...] = ()
+    """The same at the ragged length."""
 
     @property
     def time(self) -> Interval:
@@ -85,10 +89,11 @@ def confirm(
     if not passed:
         return [], rejected
     configs = [standing.config for standing in passed]
-    times = meeting(bench, problem, gpu, configs, seed, seconds, regime)
     timed = [
-        Standing(standing.config, replace(standing.outcome, samples=own), ragged)
-        for standing, (own, ragged) in zip(passed, times, strict=True)
+        replace(met, outcome=replace(standing.outcome, samples=met.outcome.samples))
+        for standing, met in zip(
+            passed, meeting(bench, problem, gpu, configs, seed, seconds, regime), strict=True
+        )
     ]
     return timed, rejected
 
@@ -101,23 +106,34 @@ def meeting(
     seed: int,
     seconds: float,
     regime: Regime = Regime.MIXED,
-) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
-    """Milliseconds of each config in interleaved rounds: at the bucket's own length, and at a ragged one.
+) -> list[Standing]:
+    """Time configs in interleaved rounds: at the bucket's own length, and at a ragged one.
 
-    The second is empty in a bucket that has no ragged length, or where nobody else is there.
+    The first takes part twice where there are others: what its two places differ by is noise that no interval
+    within one place shows. The times at the ragged length are empty in a bucket that has none, or where
+    nobody else is there.
 
     Raises
     ------
     CallLost
         If the worker was lost while it timed them.
     """
-    ragged = _ragged(problem)
+    alone = len(configs) == 1
+    places = configs if alone else [*configs, configs[0]]
+    ragged = None if alone else _ragged(problem)
     part = 1.0 if ragged is None else 1.0 - _RAGGED_PART
-    samples = bench.shoot_out(ShootOut(problem, tuple(configs), gpu, seed, part * seconds, regime))
-    if ragged is None or len(configs) == 1:
-        return [(own, ()) for own in samples]
-    others = bench.shoot_out(ShootOut(ragged, tuple(configs), gpu, seed, _RAGGED_PART * seconds, regime))
-    return list(zip(samples, others, strict=True))
+    own = bench.shoot_out(ShootOut(problem, tuple(places), gpu, seed, part * seconds, regime))
+    there: Sequence[tuple[float, ...]] = [()] * len(places)
+    if ragged is not None:
+        there = bench.shoot_out(ShootOut(ragged, tuple(places), gpu, seed, _RAGGED_PART * seconds, regime))
+    met = [
+        Standing(config, Outcome(Status.OK, samples=samples), others)
+        for config, samples, others in zip(places, own, there, strict=True)
+    ]
+    if alone:
+        return met
+    first, *others, second_place = met
+    return [replace(first, again=second_place.outcome.samples, ragged_again=second_place.ragged), *others]
 
 
 def _ragged(problem: Problem) -> Problem | None:
@@ -130,7 +146,8 @@ def _ragged(problem: Problem) -> Problem | None:
 def winner(standings: Sequence[Standing], holder: Config) -> Standing:
     """The fastest of those that beat the holder beyond noise, and do not lose to it elsewhere in the bucket.
 
-    Without any it is the holder.
+    Without any it is the holder. Noise is the interval of the paired ratios, and what the two places of the
+    one that was timed in two differ by.
 
     A holder that is not among the standings, because it failed the final gate, is no hurdle.
 
@@ -145,8 +162,12 @@ def winner(standings: Sequence[Standing], holder: Config) -> Standing:
     holding = next((standing for standing in ranked if standing.config == holder), None)
     if holding is None:
         return ranked[0]
+    own = max(deviation(each.outcome.samples, each.again) for each in standings)
+    ragged = max(deviation(each.ragged, each.ragged_again) for each in standings)
     for challenger in ranked:
-        faster = faster_beyond_noise(challenger.outcome.samples, holding.outcome.samples)
-        if faster and not (challenger.ragged and faster_beyond_noise(holding.ragged, challenger.ragged)):
+        faster = faster_beyond_noise(challenger.outcome.samples, holding.outcome.samples, own)
+        if faster and not (
+            challenger.ragged and faster_beyond_noise(holding.ragged, challenger.ragged, ragged)
+        ):
             return challenger
     return holding

@@ -73,7 +73,7 @@ class Session:
         self._notify, self._seconds_left = notify, seconds_left
         self._terrain = terrain or terrain_of(problem, gpu)
         self._default, self._incumbent = self._terrain.default, incumbent
-        first = [self._default, *([incumbent] if incumbent else []), *relatives]
+        first = [incumbent or self._default, self._default, *relatives]
         self._search = Search(
             journal, self._terrain.space, problem, gpu, first, limits.trials, self._terrain.code_hash
         )

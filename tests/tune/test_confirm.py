@@ -49,6 +49,18 @@ def test_who_loses_elsewhere_in_the_bucket_does_not_take_the_place() -> None:
     assert winner([holder, specialist, allrounder], HOLDER).config == SECOND
 
 
+def test_a_difference_that_the_holder_has_from_itself_is_noise() -> None:
+    samples = (1.0, 1.1, 0.9, 1.05, 0.95, 1.0)
+    holder, faster = _standing(HOLDER, *samples), _standing(FIRST, *(0.98 * each for each in samples))
+    steady = replace(holder, again=tuple(0.99 * each for each in samples))
+    shaky = replace(holder, again=tuple(0.975 * each for each in samples))
+    assert winner([steady, faster], HOLDER).config == FIRST
+    assert winner([shaky, faster], HOLDER).config == HOLDER
+    # Whoever was timed twice, and in whichever direction its places differ.
+    doubted = replace(faster, again=tuple(1.03 * each for each in faster.outcome.samples))
+    assert winner([holder, doubted], HOLDER).config == HOLDER
+
+
 class Bench:
     """Passes every finalist but those named, and notes at which lengths they met."""
 
@@ -66,9 +78,12 @@ class Bench:
 def test_finalists_and_holders_meet_at_two_lengths() -> None:
     bench = Bench(FIRST)
     timed, rejected = confirm(bench, PROBLEM, CPU, [HOLDER, HOLDER], [FIRST, SECOND], 0, 10.0)
-    assert bench.met == [(64, (HOLDER, SECOND), 7.0), (49, (HOLDER, SECOND), 3.0)]
+    assert bench.met == [(64, (HOLDER, SECOND, HOLDER), 7.0), (49, (HOLDER, SECOND, HOLDER), 3.0)]
     assert [standing.config for standing in rejected] == [FIRST]
+    assert [standing.config for standing in timed] == [HOLDER, SECOND]
     assert timed[1].outcome.samples == (64.0,) * 5 and timed[1].ragged == (49.0,) * 5
+    assert timed[0].again == (64.0,) * 5 and timed[0].ragged_again == (49.0,) * 5
+    assert timed[1].again == ()
 
 
 def test_a_holder_alone_and_the_shortest_buckets_meet_once() -> None:

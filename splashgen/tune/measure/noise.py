@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Interval", "faster_beyond_noise", "geometric_mean", "ratio", "slower_beyond_doubt"]
+__all__ = ["Interval", "deviation", "faster_beyond_noise", "geometric_mean", "ratio", "slower_beyond_doubt"]
 
 _RESAMPLES = 2000
 _CONFIDENCE = 0.95
@@ -53,9 +53,20 @@ def ratio(samples: Sequence[float], others: Sequence[float]) -> Interval:
     return Interval.of([mine / other for mine, other in zip(samples, others, strict=True)])
 
 
-def faster_beyond_noise(challenger: Sequence[float], holder: Sequence[float]) -> bool:
-    """Whether the whole interval of the paired ratio lies below 1."""
-    return ratio(challenger, holder).high < 1.0
+def deviation(samples: Sequence[float], again: Sequence[float]) -> float:
+    """How far the same code, timed in two places, may be from itself: 1.01 is one percent.
+
+    The end of the paired ratio's interval that is farther from 1; 1 without a second place.
+    """
+    if not again:
+        return 1.0
+    itself = ratio(again, samples)
+    return max(itself.high, 1.0 / itself.low, 1.0)
+
+
+def faster_beyond_noise(challenger: Sequence[float], holder: Sequence[float], noise: float = 1.0) -> bool:
+    """Whether the whole interval of the paired ratio lies below 1, by more than a factor of `noise`."""
+    return ratio(challenger, holder).high * noise < 1.0
 
 
 def slower_beyond_doubt(pairs: Sequence[tuple[float, float]], factor: float = 1.0) -> bool:

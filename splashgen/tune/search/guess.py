@@ -19,6 +19,10 @@ _REACH = 2.0
 _LEAST_SPREAD = 0.02
 """Of log times: a few that are alike by chance must not look certain."""
 
+_FAR = 0.1
+"""Of log times above the best: from there on differences count less and less. Most changes of a good config
+cost half of its time or all of it, and beside those the few percent that others gain would pass for noise."""
+
 Vector = NDArray[np.float64]
 
 
@@ -27,10 +31,10 @@ def improvements(
 ) -> Vector:
     """The expected improvement of each untried config on the best time, in units of the log time.
 
-    The log time is modelled as a sum of effects of single values and of pairs of values, all drawn from
-    normal distributions: a Gaussian process whose covariance counts the parameters in which two configs
-    agree. Numbers agree in part: the nearer they stand in the list of choices, the more. The improvement is
-    that of Jones, Schonlau and Welch (1998), eq. 15.
+    The log time above the best, compressed where it is far above, is modelled as a sum of effects of single
+    values and of pairs of values, all drawn from normal distributions: a Gaussian process whose covariance
+    counts the parameters in which two configs agree. Numbers agree in part: the nearer they stand in the list
+    of choices, the more. The improvement is that of Jones, Schonlau and Welch (1998), eq. 15.
 
     Parameters
     ----------
@@ -42,6 +46,7 @@ def improvements(
         At least one.
     """
     logs = np.log(np.fromiter(timed.values(), dtype=np.float64))
+    logs = _FAR * np.log1p((logs - logs.min()) / _FAR)
     spread = max(float(logs.std()), _LEAST_SPREAD)
     known = list(timed)
     noisy = _covariance(choices, known, known) + _NOISE * np.eye(len(known))

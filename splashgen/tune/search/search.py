@@ -42,7 +42,7 @@ class Search:
     journal : Journal
         Where candidates and results are written; what it has is not handed out again.
     first : sequence of Config
-        Tried before all others: the default, the incumbent, relatives.
+        Tried before all others: the start, around which a large space is searched, then relatives.
     trials : int, optional
         How many candidates may be evaluated, those of the journal included.
     code_hash : callable, optional
@@ -145,11 +145,7 @@ class Search:
             if config not in self._known.configs:
                 return self._journal.take(config)
         if not self.exhaustive and not (self._large and self.handed_out % _GLOBAL == 0):
-            elsewhere = self._points.some(_ELSEWHERE, self._chance)
-            promising = step(self._space, self.records, elsewhere, self._untried, self._chance)
-            if promising is None and self._start is not None:
-                # Candidates compile side by side, so many are asked for before the first was timed.
-                promising = first_step(self._space, self._start, self._untried, self._chance)
+            promising = self._around_start() or self._promising()
             if promising is not None:
                 return self._journal.take(promising)
         if self._large and self._fruitless == _FRUITLESS:
@@ -162,6 +158,23 @@ class Search:
                 self._ration -= 1
                 return self._journal.take(config)
         return None
+
+    def _around_start(self) -> Config | None:
+        """What differs from the start in one parameter: two changed at once teach little of either.
+
+        While nothing was timed, for candidates compile side by side, and many are asked for before. In a
+        large space until all of it was tried, or half of the trials.
+        """
+        if self._start is None:
+            return None
+        enough = self.trials is not None and 2 * self.handed_out >= self.trials
+        if self._known.best is not None and (enough or not self._large):
+            return None
+        return first_step(self._space, self._start, self._untried, self._chance)
+
+    def _promising(self) -> Config | None:
+        elsewhere = self._points.some(_ELSEWHERE, self._chance)
+        return step(self._space, self.records, elsewhere, self._untried, self._chance)
 
     def _untried(self, config: Config) -> bool:
         return config not in self._known.configs and self._points.objection(config) is None

@@ -23,6 +23,8 @@ LARGE = Space(
     (Constraint("It is bad.", lambda problem, gpu, config: not config["bad"]),),
 )
 
+VAST = Space("large", {"a": tuple(range(8)), "b": tuple(range(8)), "twin": tuple(range(8))}, ())
+
 
 @pytest.fixture
 def rendered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +78,17 @@ def test_while_nothing_was_timed_one_parameter_of_the_first_is_changed() -> None
     tried = [ticket.config for ticket in (search.next() for _ in range(10)) if ticket]
     assert tried[0] == first and len(set(tried)) == 10
     assert all(sum(config[name] != first[name] for name in first) == 1 for config in tried[1:])
+
+
+@pytest.mark.usefixtures("rendered")
+@pytest.mark.parametrize(("trials", "near"), [(14, 6), (40, 14)])
+def test_a_large_space_is_searched_around_the_first_before_anywhere_else(trials: int, near: int) -> None:
+    """Seven others of two parameters, in half of the trials at most; one in eight is another sampler's."""
+    first = Config.of("large", {"a": 3, "b": 4, "twin": 0})
+    tried = _run(_search(VAST, trials, (first,)), _bowl)
+    changes = [sum(config[name] != first[name] for name in ("a", "b")) for config in tried]
+    assert changes[0] == 0
+    assert changes[1 : near + 3].count(1) >= near > changes[near + 3 :].count(1)
 
 
 @pytest.mark.usefixtures("rendered")
