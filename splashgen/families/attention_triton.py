@@ -67,7 +67,7 @@ SPACE = Space(
         "bound_m": (32, 64, 128),
         "bound_n": (16, 32, 64, 128, 256),
         "bound_steps": (0, 2, 3),
-        "bound_groups": (128, 256),
+        "bound_groups": (32, 64, 128, 256),
         "bound_solve": (2048, 4096, 8192),
         "bound_chunk": (32, 64),
         "bound_programs": (1, 2, 3),
@@ -103,14 +103,13 @@ SPACE = Space(
 def _tolerance(problem: Problem) -> float:
     """Of the default: a Newton step all but squares the residual, and one more comes for free in training.
 
-    Not where p = 1/(α-1) may be below 2: there the sums are not smooth, and a step leaves more.
+    Not where p = 1/(α-1) may be below 2: there the sums are not smooth, and a step leaves more. With α = 2 the
+    gradient's weights are those of the support, so that a key on its wrong side counts in full.
     """
-    if problem.dtype is DType.FLOAT32 or not problem.training:
-        return 1e-3
     smooth = problem.alpha not in (AlphaClass.GENERIC, AlphaClass.TWO)
-    if problem.dtype is DType.BFLOAT16:
-        return 0.15 if smooth else 0.02
-    return 0.02 if smooth else 1e-3
+    if problem.dtype is DType.FLOAT32 or not problem.training or not smooth:
+        return 1e-3
+    return 0.15 if problem.dtype is DType.BFLOAT16 else 0.02
 
 
 def _dkdv_stages(width: int, copied: bool, hopper: bool, others: int) -> int:
