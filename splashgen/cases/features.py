@@ -17,8 +17,11 @@ def draw_features(
     """Every keyword of docs/architecture.md that the problem has, but for packed lengths."""
     features: dict[str, Any] = {}
     if problem.alpha is AlphaClass.GENERIC:
-        per_head = torch.linspace(1.2, 1.7, shape.heads) if problem.learned_alpha else torch.tensor([1.35])
-        features["alpha"] = per_head.to(device)
+        # Near 2 the sums are not smooth, and need the most passes.
+        one = 1.1 + 0.85 * torch.rand(1, generator=generator)
+        features["alpha"] = (torch.linspace(1.2, 1.95, shape.heads) if problem.learned_alpha else one).to(
+            device
+        )
     if problem.window:
         features["window_left"] = max(shape.n_k // 4, 1)
         features["window_right"] = shape.n_k // 8

@@ -62,7 +62,11 @@ def bench(
         bool, typer.Option("--again", help="Measure anew what an earlier run measured.")
     ] = False,
     gpu: Annotated[
-        str, typer.Option(help="For --prepare: a slug such as h100, which need not be here, or auto.")
+        str,
+        typer.Option(
+            help="For --prepare: a slug such as h100, which need not be here, or auto. For --check: whose "
+            "results are compared, the targets' chip with auto."
+        ),
     ] = "auto",
     processes: Annotated[
         int | None, typer.Option(min=1, help="For --prepare: how many compile at a time; one a core.")
@@ -90,7 +94,7 @@ def bench(
     which, who = (seq_len or (), head_dim or (), workload or ()), (peer or [], skip or [])
     try:
         if check:
-            missed = print_check(results, targets)
+            missed = print_check(results, targets, None if gpu == "auto" else gpu)
         elif prepare:
             missed = _prepare(gpu, processes, which, who)
         else:

@@ -9,14 +9,17 @@ if TYPE_CHECKING:
 __all__ = ["draw", "print_check", "print_table"]
 
 
-def print_check(folder: Path, targets: Path) -> bool:
-    """Print every cell of every target; whether one is missed."""
+def print_check(folder: Path, targets: Path, gpu: str | None) -> bool:
+    """Print every cell of every target as measured on a chip; whether one is missed.
+
+    The chip is the one that the targets name, if left out.
+    """
     from splashgen.bench.check import check
     from splashgen.bench.collected import Collected
     from splashgen.bench.targets import load_targets
 
     wanted = load_targets(targets)
-    lines = check(wanted, Collected.of_folder(folder, wanted.gpu))
+    lines = check(wanted, Collected.of_folder(folder, gpu or wanted.gpu))
     for line in lines:
         print(line)
     missed = sum(not line.met for line in lines)

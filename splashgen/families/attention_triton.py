@@ -103,8 +103,8 @@ SPACE = Space(
 def _tolerance(problem: Problem) -> float:
     """Of the default: a Newton step all but squares the residual, and one more comes for free in training.
 
-    Not where p = 1/(α-1) may be below 2: there the sums are not smooth, and a step leaves more. With α = 2 the
-    gradient's weights are those of the support, so that a key on its wrong side counts in full.
+    Not where p = 1/(α-1) may be below 2: there the sums are not smooth, and a step leaves more. With α = 2
+    the gradient's weights are those of the support, so that a key on its wrong side counts in full.
     """
     smooth = problem.alpha not in (AlphaClass.GENERIC, AlphaClass.TWO)
     if problem.dtype is DType.FLOAT32 or not problem.training or not smooth:

@@ -123,6 +123,8 @@ def test_the_command_exits_1_if_a_target_is_missed(tmp_path: Path) -> None:
         ran = CliRunner().invoke(app, ["--check", "--results", str(tmp_path), "--targets", str(file)])
         assert ran.exit_code == code, ran.output
         assert f"{1 - code} of 1 met" in ran.output
+    elsewhere = ["--check", "--gpu", "h200", "--results", str(tmp_path), "--targets", str(file)]
+    assert "1 are not measured" in CliRunner().invoke(app, elsewhere).output
     missing = CliRunner().invoke(app, ["--check", "--results", str(tmp_path / "none")])
     assert missing.exit_code == 2
 

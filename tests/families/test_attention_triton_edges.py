@@ -217,8 +217,9 @@ def test_the_default_s_tolerance_depends_on_alpha() -> None:
         for alpha in ("1.5", "1.2", "2", "generic")
         for dtype in ("bfloat16", "float16")
     }
-    assert {tolerances[alpha, "float16"] for alpha in ("2", "generic")} == {1e-3}
-    assert {tolerances[alpha, "bfloat16"] for alpha in ("2", "generic")} == {0.02}
+    rough = {tolerances[alpha, dtype] for alpha in ("2", "generic") for dtype in ("bfloat16", "float16")}
+    assert rough == {1e-3}, "p = 1/(α-1) may be below 2"
+    assert {tolerances[alpha, "bfloat16"] for alpha in ("1.5", "1.2")} == {0.15}
     assert {tolerances[alpha, "float16"] for alpha in ("1.5", "1.2")} == {0.02}
 
 
@@ -253,7 +254,7 @@ def test_rows_sum_to_one_over_the_exact_support(alpha: str, device: torch.device
     kernel = triton_kernel(problem, device, **SMALL)
     out, saved = kernel.forward(q, k, torch.ones_like(v), scale, **inputs["features"])
     torch.testing.assert_close(out, torch.ones_like(out), rtol=0.0, atol=2e-5)
-    number = problem.alpha.alpha or 1.35
+    number = problem.alpha.alpha or inputs["features"]["alpha"].item()
     _, tau = attention(q, k, v, alpha=number, scale=scale, is_causal=True, return_tau=True)
     torch.testing.assert_close(saved[0].double(), tau, rtol=1e-6, atol=2e-6)
     z = (number - 1.0) * scale * (q.double() @ k.double().mT)
