@@ -10,6 +10,11 @@ _FOLDERS = tempfile.TemporaryDirectory(prefix="splashgen-tests-")
 for _name in ("CACHE", "CONFIG", "STATE"):
     os.environ[f"SPLASHGEN_{_name}_DIR"] = os.path.join(_FOLDERS.name, _name.lower())
 
+if "PYTEST_XDIST_WORKER" in os.environ and "OMP_NUM_THREADS" not in os.environ:
+    # Workers share the cores; with more threads than those, torch takes up to ten times as long.
+    os.environ["OMP_NUM_THREADS"] = "1"  # for processes that tests start
+    torch.set_num_threads(1)
+
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # triton reads it when it is imported
 
