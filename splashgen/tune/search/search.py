@@ -135,7 +135,9 @@ class Search:
         """Whether other workers are at candidates of this study."""
         with contextlib.suppress(MutexLost), self._journal.turn() as news:
             self._known.learn(news)
-            return self._journal.others_busy
+            busy = self._journal.others_busy
+            self._known.learn(self._journal.news())  # what ended between the two looks would go unnoticed
+            return busy
         return True
 
     def _proposal(self) -> Ticket | None:

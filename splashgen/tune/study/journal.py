@@ -108,6 +108,10 @@ class Journal:
         with self._turns.held():
             yield self._watch.news(self._recovered())
 
+    def news(self) -> News:
+        """What the others did since one last asked; they end candidates outside of turns too."""
+        return self._watch.news(self._trials())
+
     def closing(self) -> contextlib.AbstractContextManager[bool]:
         """Hold the right to find the winner; the value is False if another worker has it."""
         return self._turns.closing()

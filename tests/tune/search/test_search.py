@@ -37,8 +37,10 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_module, "render", lambda problem, config: Text(config))
 
 
-def _search(space: Space, trials: int | None, first: tuple[Config, ...] = (), seed: int = 0) -> Search:
-    journal = Journal(open_storage(state_folder()), PROBLEM, CPU, space, seed=seed)
+def _search(
+    space: Space, trials: int | None, first: tuple[Config, ...] = (), seed: int = 0, worker: str = ""
+) -> Search:
+    journal = Journal(open_storage(state_folder()), PROBLEM, CPU, space, seed=seed, worker=worker)
     return Search(journal, space, PROBLEM, CPU, first, trials)
 
 
@@ -139,3 +141,21 @@ def test_another_seed_is_another_search(
             tried[-1].append(ticket.config)
             search.tell(ticket, Outcome(Status.OK, samples=(1.0,)), 0.0)
     assert tried[0] == tried[1] != tried[2]
+
+
+@pytest.mark.usefixtures("rendered")
+def test_what_another_worker_ends_while_one_looks_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may end one at any time: it must not be found idle with its result unknown."""
+    ours, others = (_search(LARGE, 25, worker=worker) for worker in ("ours", "other"))
+    theirs = others.next()
+    assert theirs is not None and ours.others_busy()
+    look = Journal.others_busy.fget
+    assert look is not None
+
+    def ended_meanwhile(journal: Journal) -> bool:
+        others.tell(theirs, Outcome(Status.OK, samples=(1.0,)), 0.0)
+        return look(journal)
+
+    monkeypatch.setattr(Journal, "others_busy", property(ended_meanwhile))
+    assert not ours.others_busy()
+    assert [record.config for record in ours.records] == [theirs.config]
