@@ -16,7 +16,7 @@ from splashgen.problem import DType, Operation, Problem
 from splashgen.workloads import Shape
 
 TRITON = "attention_triton"
-SMALL = {"block_m": 32, "block_n": 32, "bound_m": 64, "bound_n": 64, "bound_chunk": 64}
+SMALL = {"block_m": 32, "block_n": 32, "bound_m": 64, "bound_n": 64}
 """Tiles of 32 by 32: a short sequence has full, partial and skipped ones."""
 
 NUMPY_IS_QUIET = pytest.mark.filterwarnings(

@@ -15,6 +15,10 @@ __all__ = ["FAMILY"]
 _NAME = "attention_triton"
 
 
+_LONG = 16384
+"""From here on more than one maximum a tile takes over 64 MB of scratch."""
+
+
 def _whole_tiles(problem: Problem, gpu: Gpu, config: Config) -> bool:
     return config.number("bound_m") >= config.number("block_m") and config.number("bound_n") >= config.number(
         "block_n"
@@ -33,6 +37,8 @@ def _narrow(problem: Problem, gpu: Gpu) -> Mapping[str, tuple[Value, ...]]:
         "precision": ("tf32x3", "ieee") if single and cuda else ("ieee",),
         "tolerance": (0.02, 1e-3, 1e-5) if exact else (0.3, 0.15, 0.05, 0.02, 1e-3),
     }
+    if problem.seq_len > _LONG:
+        narrowed |= {"bound_parts": (1,)}
     if not cuda:
         narrowed |= {"output_registers": (0,), "dkdv_registers": (0,), "bound_registers": (0,)}
     if single or gpu.arch != "sm_90":
@@ -66,10 +72,9 @@ SPACE = Space(
         # The dense pass.
         "bound_m": (32, 64, 128),
         "bound_n": (16, 32, 64, 128, 256),
-        "bound_steps": (0, 2, 3),
-        "bound_groups": (32, 64, 128, 256),
-        "bound_solve": (2048, 4096, 8192),
-        "bound_chunk": (32, 64),
+        "bound_steps": (0, 1, 2),
+        "bound_parts": (1, 2, 4),
+        "bound_together": (1, 2, 4, 8),
         "bound_programs": (1, 2, 3),
         "bound_warps": (4, 8),
         "bound_stages": (1, 2, 3, 4),
@@ -77,7 +82,7 @@ SPACE = Space(
         "bound_operand": ("shared", "registers"),
         "bound_loads": ("pointers", "descriptors"),
         # The solution of τ: accuracy parameters, which the gate watches.
-        "solver": ("newton", "halley", "bisection"),
+        "solver": ("halley", "bisection"),
         "tolerance": (0.3, 0.15, 0.05, 0.02, 1e-3, 1e-5),
         "max_passes": (40,),
         "precision": ("ieee", "tf32x3"),
@@ -101,7 +106,7 @@ SPACE = Space(
 
 
 def _tolerance(problem: Problem) -> float:
-    """Of the default: a Newton step all but squares the residual, and one more comes for free in training.
+    """Of the default: a step leaves a tenth of the residual or less, and one more comes for free in training.
 
     Not where p = 1/(α-1) may be below 2: there the sums are not smooth, and a step leaves more. With α = 2
     the gradient's weights are those of the support, so that a key on its wrong side counts in full.
@@ -133,6 +138,7 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
     masked = problem.window or problem.alibi or problem.key_padding or problem.attn_mask or problem.varlen
     thrifty = hopper and width <= 64 and not masked and problem.alpha is not AlphaClass.GENERIC
     small = needs_small_tiles(problem, gpu)
+    short = problem.seq_len <= 8192
     # A descriptor costs the host microseconds, which training steps hide behind the kernels.
     copied = hopper and problem.training and not (problem.key_padding or problem.attn_mask)
     block = 16 if small else 32 if narrow else 64
@@ -142,9 +148,9 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "bound_m": 32 if small else 64 if tight else 128,
         "bound_n": block,
         "bound_steps": 2,
-        "bound_groups": 128,
-        "bound_solve": 8192 if thrifty else 4096,
-        "bound_chunk": 64 if thrifty else 32,
+        # Maxima of long rows would not stay in the second cache, and need not be as many.
+        "bound_parts": 4 if short else 1,
+        "bound_together": 2 if short else 4,
         "bound_programs": 3 if thrifty else 2,
         "bound_warps": 4,
         "bound_stages": 4 if thrifty else 2 if tight else 3,
@@ -152,7 +158,7 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "bound_operand": "registers" if hopper and width <= 64 else "shared",
         "bound_loads": "descriptors" if copied and width > 64 else "pointers",
         "loads": "descriptors" if copied else "pointers",
-        "solver": "newton",
+        "solver": "halley",
         "tolerance": _tolerance(problem),
         "max_passes": 40,
         "precision": "tf32x3" if single and gpu.backend == "cuda" else "ieee",
@@ -160,7 +166,7 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "output_registers": 168 if thrifty and problem.training and width == 64 else 0,
         "dq_stages": backward_stages,
         "dkdv_stages": _dkdv_stages(width, copied, hopper and problem.training, backward_stages),
-        "dkdv_registers": 0,
+        "dkdv_registers": 168 if thrifty and problem.training and width == 64 else 0,
     }
     return SPACE.member(values)
 

@@ -52,8 +52,8 @@ def support(
     block_m: int,
     block_n: int,
     bound_steps: int,
-    bound_groups: int,
-    solver: str,
+    bound_parts: int,
+    bound_together: int,
     tolerance: float,
 ) -> Support:
     """The support lists of tiles of (block_m, block_n) scores, and the passes to `tolerance`.
@@ -65,9 +65,11 @@ def support(
     workload : str
         One of `splashgen.workloads.WORKLOADS`.
     bound_steps : int
-        Newton steps over the tile maxima; 0 starts from the row's maximum less 1.
-    bound_groups : int
-        Into how many groups of neighbours the maxima are gathered for those steps.
+        Steps over the tile maxima; 0 starts from the row's maximum less 1.
+    bound_parts : int
+        How many maxima of a tile's row are kept.
+    bound_together : int
+        Of how many neighbouring tiles the maxima are gathered for those steps.
     """
     import torch
 
@@ -76,16 +78,18 @@ def support(
     maxima = z.unflatten(-1, (-1, block_n)).amax(-1)
     top = z.amax(-1, keepdim=True)
     lower = top - 1.0
-    gathered = maxima.unflatten(-1, (min(bound_groups, maxima.shape[-1]), -1)).amax(-1)
-    for _ in range(bound_steps):
-        lower, _ = _newton(gathered, lower, power)
+    parts = z.unflatten(-1, (-1, block_n // 8, bound_parts, 8 // bound_parts)).amax((-1, -3))
+    gathered = parts.unflatten(-2, (-1, min(bound_together, parts.shape[-2]))).amax(-2).flatten(-2)
+    for step in range(bound_steps):
+        last = step == bound_steps - 1
+        lower, _ = _newton(gathered, lower, power) if last else _bent(gathered, lower, top, power)
     listed = (maxima > lower).unflatten(0, (-1, block_m)).any(1)
     seen = visible.unflatten(-1, (-1, block_n)).any(-1).unflatten(0, (-1, block_m)).any(1)
     density = float(listed.sum() / seen.sum())
     tau, passes, count = lower, torch.zeros(listed.shape[0]), 0
     unsettled = torch.ones(listed.shape[0], dtype=torch.bool)
     while bool(unsettled.any()) and count < 40:
-        tau, gap = _halley(z, tau, top, power) if solver == "halley" else _newton(z, tau, power)
+        tau, gap = _bent(z, tau, top, power)
         passes += unsettled
         unsettled &= gap.unflatten(0, (-1, block_m)).amax((1, 2)) > tolerance
         count += 1
@@ -175,6 +179,19 @@ def _newton(z: "torch.Tensor", tau: "torch.Tensor", power: float) -> tuple["torc
     s0, s1, _ = _moments(z, tau, power)
     g = s0.pow(1.0 / power)
     return tau + (g - 1.0) * s0 / (s1 * g), (g - 1.0).abs()
+
+
+def _bent(
+    z: "torch.Tensor", tau: "torch.Tensor", top: "torch.Tensor", power: float
+) -> tuple["torch.Tensor", "torch.Tensor"]:
+    """Halley's step on g with the curvature that the template assumes, and |g - 1| before it."""
+    import torch
+
+    s0, s1, _ = _moments(z, tau, power)
+    g = s0.pow(1.0 / power)
+    h = g - 1.0
+    step = tau + h * s0 / (s1 * (g - (0.375 if power == 1.0 else 0.25) * h))
+    return torch.where(h > 0.0, torch.minimum(step, top - (top - tau) / g), step), h.abs()
 
 
 def _halley(

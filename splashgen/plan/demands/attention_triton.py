@@ -34,13 +34,15 @@ SCHEDULE = (
     "bound_operand",
     "bound_loads",
     "block_m",
-    "bound_solve",
-    "bound_chunk",
+    "bound_parts",
+    "bound_together",
 )
 """What moves the time most comes first: a plan may have room for some only."""
 
 _TOKENS, _HEADS = 32768, 16
 """What attention is timed on: `splashgen.cases.attention`."""
+_FLAGS = 32
+"""Tiles whose flags the dense pass sets at a time."""
 _LIST_CHUNK = 512
 """Flags that a program of `_list_tiles` reads at a time."""
 _LONG_LOOP = 32
@@ -68,8 +70,8 @@ class _Attention:
             self.block_m,
             self.block_n,
             int(config.number("bound_steps")),
-            int(config.number("bound_groups")),
-            str(config["solver"]),
+            int(config.number("bound_parts")),
+            int(config.number("bound_together")),
             config.number("tolerance"),
         )
         self.q_tiles = math.ceil(self.n / self.block_m)
@@ -94,12 +96,15 @@ class _Attention:
         bound_m, bound_n = int(config.number("bound_m")), int(config.number("bound_n"))
         blocks = self.heads * self._visible(bound_m, bound_n)
         strips = self.heads * math.ceil(self.n / bound_m)
-        chunks = strips * math.ceil(self.k_tiles / config.number("bound_chunk")) * self._share()
+        chunks = strips * math.ceil(self.k_tiles / _FLAGS) * self._share()
         cost = tiles_cost(kernel, light, blocks, self._masked(bound_m, bound_n))
         cost += strips * straight(kernel)
         listing = [loop for loop in kernel.loops if not loop.products and loop.instructions >= _LONG_LOOP]
-        if listing:  # the last one in the code sets the flags
+        if listing:  # the last one in the code sets the flags, the one before sums maxima, a load a tile
             cost += chunks * turn_cost(listing[-1])
+            sums = listing[:-1][-1:]
+            tiles = strips * self.k_tiles * self._share() * config.number("bound_steps")
+            cost += sum(tiles / max(loop.transfers, 1.0) * turn_cost(loop) for loop in sums)
         return Demand(
             kernel,
             blocks=strips,
