@@ -30,6 +30,7 @@ def test_solvers(alpha: str, solver: str, device: torch.device) -> None:
     [
         {"bound_steps": 0},
         {"bound_steps": 1},
+        {"bound_parts": 1, "bound_together": 4},
         {"block_m": 64},
         {"block_n": 64},
         {"block_m": 64, "block_n": 64},
@@ -44,6 +45,14 @@ def test_tiles_and_bounds(config: dict[str, int], device: torch.device) -> None:
     problem = problem_of("4/3", window=True)
     drawn = draw(problem, 90, 130, heads=1, device=device, window_left=60, window_right=9)
     agree(triton_kernel(problem, device, **{**SMALL, **config}), drawn)
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_more_tiles_than_flags_are_set_at_a_time(parts: int, device: torch.device) -> None:
+    """The strip sees 36 of 38 tiles, from the third on: 32 of them first, then four and what fills up."""
+    problem = problem_of("1.5", window=True)
+    drawn = draw(problem, 33, 1200, heads=1, device=device, window_left=1100, window_right=9)
+    agree(triton_kernel(problem, device, **SMALL, bound_parts=parts), drawn)
 
 
 @pytest.mark.parametrize(
@@ -84,10 +93,10 @@ def test_what_only_a_gpu_knows(config: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize("alpha", ["1.5", pytest.param("generic", marks=SLOW)])
-def test_more_tiles_than_groups(alpha: str, device: torch.device) -> None:
-    """The bound solves τ of 128 maxima a row: where a row has more tiles, neighbours share one."""
+def test_long_rows_whose_neighbouring_tiles_count_as_one(alpha: str, device: torch.device) -> None:
+    """Eight tiles count as one in the bound, and the last of 132 tiles with what fills the row up."""
     problem = problem_of(alpha, training=False, head_dim=16)
-    kernel = triton_kernel(problem, device, **{**SMALL, "bound_n": 256})
+    kernel = triton_kernel(problem, device, **{**SMALL, "bound_n": 256, "bound_together": 8})
     agree(kernel, draw(problem, 20, 128 * 32 + 100, heads=1, device=device))
 
 
