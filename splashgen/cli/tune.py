@@ -47,7 +47,10 @@ def tune(
         ),
     ] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Candidates for each problem, at most.")] = None,
-    time: Annotated[float | None, typer.Option(min=0.1, help="Seconds of search for each problem.")] = None,
+    time: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Seconds of search for each problem, once its first kernel is compiled."),
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="Tune anew what an earlier run finished.")] = False,
     output: Annotated[
         Path | None, typer.Option(file_okay=False, help="Folder for the winners; the user's own if left out.")

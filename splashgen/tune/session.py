@@ -90,8 +90,12 @@ class Session:
         return self._progress.done
 
     def search(self) -> str:
-        """Evaluate candidates until a limit is met or there are no more, and say which."""
+        """Evaluate candidates until a limit is met or there are no more, and say which.
+
+        Until the first is compiled there is nothing to time: that wait is no search, and counts for no limit.
+        """
         with contextlib.closing(prepared(self._search, self._problem, self._gpu, self._pool)) as candidates:
+            waiting = True
             while True:
                 interrupt.look()
                 reason = self._progress.met(self._limits, self._search.exhaustive)
@@ -101,6 +105,8 @@ class Session:
                 ticket, outcome = next(candidates, (None, None))
                 if ticket is None:
                     return "every candidate was tried" if self._search.exhaustive else "all trials were made"
+                if waiting:
+                    began, waiting = time.monotonic(), False
                 outcome = outcome or self._evaluated(ticket)
                 if self._search.tell(ticket, outcome, time.monotonic() - began):
                     self._report(ticket.config, outcome)

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -78,6 +80,18 @@ class Pool:
         return future
 
 
+class SlowStart(Pool):
+    """Nothing is compiled before three seconds have passed; after it everything is, at once."""
+
+    def __init__(self) -> None:
+        self._warm = time.monotonic() + 3.0
+
+    def submit(self, job: object) -> "Future[Any]":
+        future: Future[Any] = Future()
+        threading.Timer(max(self._warm - time.monotonic(), 0.0), future.set_result, [()]).start()
+        return future
+
+
 def _pass(stage: str) -> None:
     """Strike once, if this is where."""
     if Bench.strike_at == stage:
@@ -119,6 +133,12 @@ def _check(report: Report) -> None:
     assert ended.entry is not None and ended.entry.trials == TRIALS
     assert load(user_folder() / "cpu.yaml").entries[0].config == ended.entry.config
     assert _tuned().ended[0].skipped, "the study is closed"
+
+
+def test_the_wait_for_the_first_kernel_is_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuner, "compile_pool", lambda gpu, seconds: SlowStart())
+    (ended,) = tune(PROBLEMS[:1], CPU, replace(LIMITS, trials=TRIALS, seconds=2.5)).ended
+    assert ended.entry is not None and ended.entry.trials == TRIALS
 
 
 @pytest.mark.parametrize("stage", STAGES)
