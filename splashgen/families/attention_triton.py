@@ -13,10 +13,8 @@ from splashgen.tiles import fits_shared_memory, is_wide, needs_small_tiles
 __all__ = ["FAMILY"]
 
 _NAME = "attention_triton"
-
-
 _LONG = 16384
-"""From here on more than one maximum a tile takes over 64 MB of scratch."""
+"""Above it two maxima a tile take over 64 MB of scratch with two programs on each of 132 multiprocessors."""
 
 
 def _whole_tiles(problem: Problem, gpu: Gpu, config: Config) -> bool:

@@ -12,7 +12,7 @@ class Limits:
     trials: int | None = 100
     """Distinct candidates that are evaluated."""
     seconds: float | None = None
-    """Of search; the final shoot-out comes on top."""
+    """Of search, from the first compiled kernel on; the final shoot-out comes on top."""
     total_seconds: float | None = None
     """For all problems of a call together: each search gets half of its even share of what is left, and the
     other half is for the final gate and the shoot-out."""

@@ -100,11 +100,12 @@ class _Attention:
         cost = tiles_cost(kernel, light, blocks, self._masked(bound_m, bound_n))
         cost += strips * straight(kernel)
         listing = [loop for loop in kernel.loops if not loop.products and loop.instructions >= _LONG_LOOP]
-        if listing:  # the last one in the code sets the flags, the one before sums maxima, a load a tile
-            cost += chunks * turn_cost(listing[-1])
-            sums = listing[:-1][-1:]
-            tiles = strips * self.k_tiles * self._share() * config.number("bound_steps")
-            cost += sum(tiles / max(loop.transfers, 1.0) * turn_cost(loop) for loop in sums)
+        if listing:  # the last one in the code sets the flags
+            *sums, flags = listing
+            cost += chunks * turn_cost(flags)
+            if sums:  # those before sum maxima in each step, a load a tile
+                tiles = strips * self.k_tiles * self._share() * config.number("bound_steps")
+                cost += tiles / max(sums[-1].transfers, 1.0) * turn_cost(sums[-1])
         return Demand(
             kernel,
             blocks=strips,
