@@ -49,8 +49,17 @@ def test_a_rounded_result_passes_and_says_so():
     verdict = judge({name: tensor.bfloat16() for name, tensor in truth.items()}, truth, rounded)
     assert verdict.passed
     assert verdict.errors["out"][0] * 1.25 == pytest.approx(verdict.errors["out"][1])
-    assert verdict.errors["dq"][0] * 2 == pytest.approx(verdict.errors["dq"][1])
+    assert verdict.errors["dq"][0] * 2 * (1 + 1 / 8) == pytest.approx(verdict.errors["dq"][1])
     assert "within its budget: out" in verdict.sentence
+
+
+@pytest.mark.parametrize(("rows", "spread"), [(1, 2.0), (100, 1.1), (1_000_000, 1.001)])
+def test_gradients_of_few_rows_are_judged_more_widely_and_outputs_are_not(rows: int, spread: float):
+    truth = {"out": torch.ones(rows, 2), "dq": torch.ones(rows, 2)}
+    rounded = {name: 1.01 * tensor for name, tensor in truth.items()}
+    errors = judge({name: tensor.half() for name, tensor in truth.items()}, truth, rounded).errors
+    assert errors["out"][1] == pytest.approx(1.25 * 0.01)
+    assert errors["dq"][1] == pytest.approx(2 * 0.01 * spread)
 
 
 def test_the_sentence_names_what_is_off():

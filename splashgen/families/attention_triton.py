@@ -45,7 +45,9 @@ def _narrow(problem: Problem, gpu: Gpu) -> Mapping[str, tuple[Value, ...]]:
     if gpu.arch != "sm_90" or problem.key_padding or problem.attn_mask:
         narrowed |= {"bound_loads": ("pointers",), "loads": ("pointers",)}
     if not problem.training:
-        narrowed |= {"dq_stages": (1,), "dkdv_stages": (1,), "dkdv_registers": (0,)}
+        narrowed |= {"dq_stages": (1,), "dkdv_stages": (1,), "dkdv_registers": (0,), "dkdv_loops": (1,)}
+    elif problem.window or problem.key_padding or problem.attn_mask:
+        narrowed |= {"dkdv_loops": (1,)}
     if is_wide(problem) or needs_small_tiles(problem, gpu):
         return narrowed | {
             "block_m": (16, 32),
@@ -91,6 +93,8 @@ SPACE = Space(
         "dq_stages": (1, 2, 3),
         "dkdv_stages": (1, 2, 3),
         "dkdv_registers": (0, 168),
+        # One loop over unmasked and masked tiles, or one over each.
+        "dkdv_loops": (1, 2),
     },
     (
         Constraint(
@@ -160,11 +164,13 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "tolerance": _tolerance(problem),
         "max_passes": 40,
         "precision": "tf32x3" if single and gpu.backend == "cuda" else "ieee",
-        "output_stages": 3 if thrifty and copied else stages,
+        "output_stages": 3 if copied and width <= 128 and not masked else stages,
         "output_registers": 168 if thrifty and problem.training and width == 64 else 0,
         "dq_stages": backward_stages,
         "dkdv_stages": _dkdv_stages(width, copied, hopper and problem.training, backward_stages),
         "dkdv_registers": 168 if thrifty and problem.training and width == 64 else 0,
+        # One needs fewer registers, two fewer instructions a tile.
+        "dkdv_loops": 2 if thrifty and problem.training else 1,
     }
     return SPACE.member(values)
 

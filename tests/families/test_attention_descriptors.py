@@ -3,11 +3,12 @@
 On a GPU it is the default where it was measured to be faster, so all other tests run it there too.
 """
 
+import math
 from typing import Any
 
 import pytest
 import torch
-from attention_cases import NUMPY_IS_QUIET, SMALL, agree, draw, packed, problem_of, triton_kernel
+from attention_cases import CASE, NUMPY_IS_QUIET, SMALL, agree, draw, packed, problem_of, triton_kernel
 
 from splashgen.families import family_named
 from splashgen.gpu import KNOWN_GPUS
@@ -43,6 +44,16 @@ def test_packed_sequences(features: dict[str, Any], device: torch.device) -> Non
     """The tile after a sequence's last whole one reaches into the next sequence."""
     problem = problem_of(varlen=True, **features)
     agree(kernel_of(problem, device), packed(problem, [70, 0, 50], [90, 3, 50], device=device))
+
+
+def test_the_next_sequence_s_nan_stays_there(device: torch.device) -> None:
+    """A tile of the first sequence ends among the keys of the second, which are not a number."""
+    problem = problem_of(varlen=True, causal=True)
+    inputs = packed(problem, [40, 20], [50, 30], device=device)
+    for name in ("k", "v"):
+        inputs[name][50:] = math.nan
+    results = CASE.run(kernel_of(problem, device), inputs)
+    assert all(results[name][:40].isfinite().all() for name in ("out", "dq", "dk", "dv"))
 
 
 @pytest.mark.parametrize(("n_q", "n_k"), [(5, 0), (0, 5), (1, 1)])

@@ -22,6 +22,15 @@ def test_lengths(n_q: int, n_k: int, device: torch.device) -> None:
     agree(kernel, draw(problem, n_q, n_k, heads=1, device=device))
 
 
+@pytest.mark.parametrize("dtype", ["float16", pytest.param("bfloat16", marks=pytest.mark.gpu)])
+def test_one_key_leaves_no_gradient_of_its_score(dtype: str, device: torch.device) -> None:
+    """The value that is kept for the backward pass is the key's own, to the last bit."""
+    if dtype == "bfloat16" and device.type == "cpu":
+        pytest.skip("the interpreter has no bfloat16")
+    problem = problem_of("1.5", dtype, head_dim=64)
+    agree(triton_kernel(problem, device, **SMALL), draw(problem, 20, 1, device=device))
+
+
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("float16", marks=SLOW)])
 @pytest.mark.parametrize(
     ("head_dim", "value_dim"),
@@ -221,6 +230,30 @@ def test_the_default_s_tolerance_depends_on_alpha() -> None:
     assert rough == {1e-3}, "p = 1/(α-1) may be below 2"
     assert {tolerances[alpha, "bfloat16"] for alpha in ("1.5", "1.2")} == {0.15}
     assert {tolerances[alpha, "float16"] for alpha in ("1.5", "1.2")} == {0.02}
+
+
+def test_what_the_backward_pass_knows_of_a_row_has_eleven_bits(device: torch.device) -> None:
+    """O₂ of values so small that float16 itself would keep none of their averages' digits."""
+    problem = problem_of("1.5", "float16")
+    inputs = draw(problem, 60, 90, heads=1, device=device)
+    inputs["v"] = inputs["v"].sign() * 2.0**-24
+    kernel = triton_kernel(problem, device, **SMALL, tolerance=1e-5)
+    _, (tau, out2, peaks, *_) = kernel.forward(inputs["q"], inputs["k"], inputs["v"], inputs["scale"])
+    scores = 0.5 * inputs["scale"] * inputs["q"].double() @ inputs["k"].double().mT
+    weights = (scores - tau.double()[..., None]).clamp(min=0.0)
+    exact = weights @ inputs["v"].double() / weights.sum(-1, keepdim=True)
+    kept = out2.double() * peaks.double()[..., None]
+    # U is rounded to float16 too, before it is summed.
+    assert bool(((kept - exact).abs() <= 2.0**-10 * exact.abs().amax(-1, keepdim=True)).all())
+
+
+@pytest.mark.gpu
+def test_values_beyond_half_precision() -> None:
+    """What is kept of O₂ in float16 does not overflow."""
+    problem, device = problem_of("1.5", "bfloat16", causal=True), torch.device("cuda")
+    inputs = draw(problem, 200, device=device)
+    inputs["v"] *= 1e6
+    agree(triton_kernel(problem, device, **SMALL), inputs)
 
 
 @pytest.mark.parametrize("varlen", [False, True])

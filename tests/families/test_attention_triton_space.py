@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from attention_cases import NUMPY_IS_QUIET, SMALL, TRITON, agree, draw, problem_of, triton_kernel
+from attention_cases import NUMPY_IS_QUIET, SMALL, TRITON, agree, draw, packed, problem_of, triton_kernel
 
 from splashgen.families import family_named
 from splashgen.gpu import KNOWN_GPUS
@@ -72,6 +72,25 @@ def test_small_tiles_of_wide_heads(
     tiles = {name: chosen[name] for name in ("block_m", "block_n", "bound_m", "bound_n")}
     assert tiles == {"block_m": 16, "block_n": 16, "bound_m": 32, "bound_n": 16}
     agree(triton_kernel(problem, device, **tiles), draw(problem, 50, 60, heads=1, device=device))
+
+
+@pytest.mark.parametrize("loops", [1, 2])
+@pytest.mark.parametrize("loads", ["pointers", "descriptors"])
+@pytest.mark.parametrize("features", [("causal", "grouped"), ("varlen",), ("alibi",)], ids="+".join)
+def test_loops_over_masked_tiles(
+    loops: int, loads: str, features: tuple[str, ...], device: torch.device
+) -> None:
+    """Masked and unmasked tiles in one loop or in two, the ragged last tile of both sides among them."""
+    if loads == "descriptors" and device.type == "cuda" and torch.cuda.get_device_capability(device) < (9, 0):
+        pytest.skip("descriptors need the copy engine of compute capability 9.0")
+    problem = problem_of("1.5", "float16", **dict.fromkeys(features, True))
+    config = {**SMALL, "dkdv_loops": loops, "loads": loads}
+    drawn = (
+        packed(problem, [70, 30], [90, 50], device=device)
+        if problem.varlen
+        else draw(problem, 100, 75, device=device)
+    )
+    agree(triton_kernel(problem, device, **config), drawn)
 
 
 @pytest.mark.gpu
