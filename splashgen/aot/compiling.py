@@ -78,7 +78,7 @@ class AotJob:
             if fixed or wide:
                 signature[parameter.name] = "i64"
                 constants.pop((index,), None)
-        options = {name: getattr(kernel.metadata, name) for name in _OPTIONS}
+        options = {name: getattr(kernel.metadata, name) for name in (*_OPTIONS, "enable_fp_fusion")}
         return triton.compile(
             ASTSource(source.fn, signature, constants, {}), target=target_of(self.gpu), options=options
         )
