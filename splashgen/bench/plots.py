@@ -81,12 +81,16 @@ def _fullest(points: list[dict[str, Any]], *names: str) -> tuple[Any, ...]:
 
 
 def _time_against_length(points: list[dict[str, Any]], path: Path) -> Path:
+    """A panel a workload, the sparsest first; those of a head dim begin a new row."""
     dims = sorted({point["head_dim"] for point in points})
-    workloads = sorted({point["workload"] for point in points})
-    figure, grid = _figure(len(dims), len(workloads))
+    density = {point["workload"]: point["density"] for point in points}
+    workloads = sorted(density, key=lambda workload: (density[workload], workload))
+    columns = min(len(workloads), _COLUMNS)
+    height = -(-len(workloads) // columns)
+    figure, grid = _figure(len(dims) * height, columns, scale=0.75)
     for i, dim in enumerate(dims):
-        for j, workload in enumerate(workloads):
-            axes = grid[i][j]
+        panels = grid[i * height : (i + 1) * height].flat
+        for axes, workload in zip(panels, workloads, strict=False):
             chosen = [p for p in points if p["head_dim"] == dim and p["workload"] == workload]
             _lines(axes, chosen, "seq_len", "both")
             axes.set(xscale="log", yscale="log", title=f"{workload}, d={dim}", xlabel="length", ylabel=_BOTH)
@@ -126,6 +130,8 @@ def _accuracy_against_time(points: list[dict[str, Any]], path: Path) -> Path:
 
 
 _BOTH = "forward + backward, ms"
+_COLUMNS = 4
+"""More panels beside each other could not be read in a page's width."""
 
 
 def _lines(axes: Any, points: list[dict[str, Any]], x: str, y: str) -> None:
@@ -146,12 +152,11 @@ def _color(peer: Any) -> str:
     return f"C{list(PEERS.values()).index(peer)}"
 
 
-def _figure(rows: int, columns: int) -> tuple[Any, Any]:
+def _figure(rows: int, columns: int, scale: float = 1.0) -> tuple[Any, Any]:
     from matplotlib import pyplot
 
-    return pyplot.subplots(
-        rows, columns, figsize=(4.5 * columns + 2.0, 3.6 * rows), squeeze=False, layout="constrained"
-    )
+    size = (4.5 * scale * columns + 2.0, 3.6 * scale * rows)
+    return pyplot.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
 
 
 def _finish(figure: Any, grid: Any, path: Path) -> Path:
@@ -160,6 +165,9 @@ def _finish(figure: Any, grid: Any, path: Path) -> Path:
 
     labels: dict[str, Any] = {}
     for axes in grid.flat:
+        if not axes.has_data():
+            axes.set_axis_off()
+            continue
         axes.grid(alpha=0.3)
         for axis in (axes.xaxis, axes.yaxis):
             if axis.get_scale() == "log" and axis.get_transform().base == 10:
