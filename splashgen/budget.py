@@ -160,8 +160,8 @@ def judge(
 def _spread(out: torch.Tensor) -> float:
     """How much wider gradients of few query rows are judged: their error and the rounded one are two draws.
 
-    Both are sums over rows, in each of which a handful of keys may count and δ errs once for all of them: of a
-    single row the smaller draw may be small by luck, of many the two are alike.
+    Both are sums over rows, in each of which a handful of keys may count and δ errs once for all of them: of
+    a single row the smaller draw may be small by luck, of many the two are alike.
     """
     rows = out.numel() // max(out.shape[-1], 1)
     return 1.0 + 1.0 / math.sqrt(max(rows, 1))
