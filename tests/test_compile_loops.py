@@ -27,6 +27,23 @@ SASS = """
     /*00c0*/                   BRA 0xc0;                           /* 0x0 */
 """
 
+BRANCHING = """
+    /*0000*/                   HGMMA.64x64x16.F32.BF16 R24, gdesc[UR4], R24 ;  /* 0x0 */
+    /*0010*/              @!P6 BRA 0x120 ;                         /* 0x0 */
+    /*0020*/               @P1 BRA 0x60 ;                          /* 0x0 */
+    /*0030*/                   ISETP.GT.AND P2, PT, R3, R4, PT ;   /* 0x0 */
+    /*0040*/                   FSEL R24, R24, RZ, !P2 ;            /* 0x0 */
+    /*0050*/                   FSEL R25, R25, RZ, !P2 ;            /* 0x0 */
+    /*0060*/               @P3 BRA 0x80 ;                          /* 0x0 */
+    /*0070*/                   FADD R1, R1, R24 ;                  /* 0x0 */
+    /*0080*/                   FADD R1, R1, R25 ;                  /* 0x0 */
+    /*0090*/               @P0 BRA 0x0 ;                           /* 0x0 */
+    /*00a0*/                   EXIT ;                              /* 0x0 */
+    /*0120*/                   SYNCS.PHASECHK.TRANS64.TRYWAIT P6, [UR18], R8 ; /* 0x0 */
+    /*0130*/              @!P6 BRA 0x120 ;                         /* 0x0 */
+    /*0140*/                   BRA 0x20 ;                          /* 0x0 */
+"""
+
 AMDGCN = """
 \t.amdgcn_target "amdgcn-amd-amdhsa--gfx942"
 kernel:
@@ -54,11 +71,16 @@ def test_sass_loops() -> None:
     assert _of_sass(SASS) == (12, (Loop(instructions=8, products=1, transfers=2),))
 
 
+def test_what_a_branch_in_a_loop_passes_over() -> None:
+    """The longest counts; a branch out of the loop passes over nothing of it."""
+    assert _of_sass(BRANCHING)[1] == (Loop(instructions=10, products=1, transfers=0, optional=3),)
+
+
 def test_amdgcn_loops() -> None:
     """A block may stand before the header of its loop."""
     count, loops = instructions_and_loops(SimpleNamespace(asm={"amdgcn": AMDGCN}))
     assert count == 11
-    assert loops == (Loop(instructions=9, products=1, transfers=2),)
+    assert loops == (Loop(instructions=9, products=1, transfers=2, optional=1),)
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,8 @@ class Loop:
     """Of them, matrix instructions."""
     transfers: int = 0
     """Of them, loads and stores of any memory, spilled registers among them."""
+    optional: int = 0
+    """Of them, those that its longest branch forward passes over: what few turns need, such as a mask."""
 
 
 _Line = tuple[int, str, int | None]
@@ -65,7 +67,7 @@ def _of_sass(text: str) -> tuple[int, tuple[Loop, ...]]:
         # Out-of-line code jumps back as well, but its span is not within a loop's.
         if any((first, last) != span and first <= span[0] and span[1] <= last for span in ends.items()):
             continue
-        bodies.append([text for address, text, _ in lines if first <= address <= last])
+        bodies.append([line for line in lines if first <= line[0] <= last])
     return len(lines), _loops(bodies)
 
 
@@ -83,11 +85,13 @@ def _sass_lines(text: str) -> list[_Line]:
 def _of_amdgcn(text: str) -> tuple[int, tuple[Loop, ...]]:
     """LLVM writes beside each block of code which loop it belongs to, and which loops are innermost."""
     count, block, loop = 0, "", ""
-    bodies: dict[str, list[str]] = {}
+    starts: dict[str, int] = {}
+    codes: dict[str, list[tuple[int, str]]] = {}
     for line in text.splitlines():
         code, _, comment = line.partition(";")
         if label := re.match(r"\.L(BB\w+):", code):
             block, loop = label[1], ""
+            starts[block] = count
         elif re.match(r" %bb\.", comment):
             block, loop = "", ""
         if "Inner Loop Header" in comment:
@@ -96,20 +100,34 @@ def _of_amdgcn(text: str) -> tuple[int, tuple[Loop, ...]]:
             loop = header[1]
         code = code.strip()
         if re.match(r"[sv]_(?!nop)|(ds|global|buffer|flat|scratch)_", code):
-            count += 1
             # A block may stand before the header of its loop.
-            bodies.setdefault(loop, []).append(code)
+            codes.setdefault(loop, []).append((count, code))
+            count += 1
     inner = re.findall(r"^\.L(BB\w+):(?:.*\n\s*;)*.*Inner Loop Header", text, re.MULTILINE)
-    return count, _loops([bodies[name] for name in inner])
+
+    def target(code: str) -> int | None:
+        branch = re.match(r"s_c?branch\w*\s+\.L(BB\w+)", code)
+        return starts.get(branch[1]) if branch else None
+
+    return count, _loops([[(place, code, target(code)) for place, code in codes[name]] for name in inner])
 
 
-def _loops(bodies: Iterable[list[str]]) -> tuple[Loop, ...]:
+def _loops(bodies: Iterable[list[_Line]]) -> tuple[Loop, ...]:
     counted = (
         Loop(
             len(body),
-            sum(bool(_MATRIX.search(text)) for text in body),
-            sum(map(bool, map(_TRANSFER.match, body))),
+            sum(bool(_MATRIX.search(text)) for _, text, _ in body),
+            sum(bool(_TRANSFER.match(text)) for _, text, _ in body),
+            max((_passed_over(body, line) for line in body), default=0),
         )
         for body in bodies
     )
     return tuple(loop for loop in counted if loop.instructions >= _SHORTEST)
+
+
+def _passed_over(body: Sequence[_Line], branch: _Line) -> int:
+    """How many instructions of a loop lie between a branch and where in the loop it goes on."""
+    address, _, target = branch
+    if target is None or target > body[-1][0]:
+        return 0
+    return sum(address < place < target for place, _, _ in body)

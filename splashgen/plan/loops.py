@@ -1,6 +1,7 @@
 """The loops of a kernel that multiplies tiles: which turns over which tiles, and what a turn costs a warp."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ __all__ = ["Array", "Kind", "cost", "heavy", "light", "straight", "tiles_cost"]
 Array = NDArray[np.float64]
 
 Kind = Callable[[CompiledKernel], tuple[Loop, Loop]]
-"""`light` or `heavy`: a kernel's loop over unmasked tiles, and that over masked ones."""
+"""`light` or `heavy`: a kernel's loop over unmasked tiles, and over masked ones; or the ways of one loop."""
 
 
 def tiles_cost(kernel: CompiledKernel, kind: Kind, tiles: float, masked: float) -> Array:
@@ -36,7 +37,15 @@ def heavy(kernel: CompiledKernel) -> tuple[Loop, Loop]:
 
 
 def _plain_and_masked(loops: Sequence[Loop]) -> tuple[Loop, Loop]:
-    return min(loops, key=lambda loop: loop.instructions), max(loops, key=lambda loop: loop.instructions)
+    """A loop over both branches around its mask, and is then as long as one that has none."""
+    plain = min(
+        (replace(loop, instructions=loop.instructions - loop.optional) for loop in loops), key=_length
+    )
+    return plain, max(loops, key=_length)
+
+
+def _length(loop: Loop) -> int:
+    return loop.instructions
 
 
 def _multiplying(kernel: CompiledKernel) -> list[Loop]:

@@ -1,5 +1,6 @@
 """Files of tuned configs: where they lie, and how one is read and checked."""
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -10,10 +11,10 @@ from pydantic import ValidationError
 
 from splashgen.errors import ConfigFileError
 from splashgen.store.entry import Entry, TunedFile
-from splashgen.store.schema import FileModel
+from splashgen.store.schema import EntryModel, FileModel
 from splashgen.store.strict_yaml import MAX_BYTES, parse
 
-__all__ = ["checked", "load", "read_bytes", "user_folder"]
+__all__ = ["checked", "load", "read_bytes", "salvaged", "user_folder"]
 
 
 def user_folder() -> Path:
@@ -67,6 +68,24 @@ def checked(path: Path, data: bytes) -> TunedFile:
             raise ConfigFileError(f"{path}, entry {number}: there is already an entry for «{entry.problem}».")
         entries[entry.key] = entry
     return whole.build(tuple(entries.values()))
+
+
+def salvaged(path: Path) -> TunedFile | None:
+    """What is valid in a file that is not: an upgrade may know a parameter that its entries lack.
+
+    None if nothing in it can be used.
+    """
+    try:
+        raw = parse(read_bytes(path))
+        whole = FileModel.model_validate({**raw, "entries": []})
+    except (ConfigFileError, ValueError, TypeError):
+        return None
+    entries: dict[Any, Entry] = {}
+    for values in raw["entries"] if isinstance(raw.get("entries"), list) else ():
+        with contextlib.suppress(ValueError):
+            entry = EntryModel.model_validate(values).build()
+            entries[entry.key] = entry
+    return whole.build(tuple(entries.values())) if entries else None
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -9,18 +9,15 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import filelock
 
 from splashgen.errors import ConfigFileError
 from splashgen.gpu import Gpu
 from splashgen.store.entry import Entry, GpuFacts, Status, TunedFile
-from splashgen.store.files import checked, load, read_bytes, user_folder
+from splashgen.store.files import checked, load, salvaged, user_folder
 from splashgen.store.layout import text_of
 from splashgen.store.provenance import Provenance, current
-from splashgen.store.schema import EntryModel, FileModel
-from splashgen.store.strict_yaml import parse
 
 __all__ = ["merged", "save", "write"]
 
@@ -119,7 +116,7 @@ def _existing(path: Path) -> TunedFile | None:
         return load(path)
     except ConfigFileError as error:
         aside = _set_aside(path)
-        saved = _salvaged(aside)
+        saved = salvaged(aside)
         taken = (
             f"{len(saved.entries)} valid entries of it were taken over"
             if saved
@@ -136,21 +133,6 @@ def _set_aside(path: Path) -> Path:
             os.rename(path, aside)
             return aside
     raise AssertionError("count() does not end")
-
-
-def _salvaged(path: Path) -> TunedFile | None:
-    """What is valid in a file that is not: an upgrade may have dropped a value that one entry still has."""
-    try:
-        raw = parse(read_bytes(path))
-        whole = FileModel.model_validate({**raw, "entries": []})
-    except (ConfigFileError, ValueError, TypeError):
-        return None
-    entries: dict[Any, Entry] = {}
-    for values in raw["entries"] if isinstance(raw.get("entries"), list) else ():
-        with contextlib.suppress(ValueError):
-            entry = EntryModel.model_validate(values).build()
-            entries[entry.key] = entry
-    return whole.build(tuple(entries.values()))
 
 
 def _write(path: Path, file: TunedFile) -> None:

@@ -12,7 +12,7 @@ from splashgen._version import __version__
 from splashgen.errors import ConfigFileError
 from splashgen.resources import shipped_folder
 from splashgen.store.entry import TunedFile
-from splashgen.store.files import load, user_folder
+from splashgen.store.files import load, salvaged, user_folder
 from splashgen.store.match import Source
 from splashgen.store.provenance import current
 
@@ -21,7 +21,7 @@ __all__ = ["Table", "digest", "tables"]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file and what it says, or why it could not be used."""
+    """A file, what it says, and why not all of it could be used."""
 
     path: Path
     source: Source
@@ -35,7 +35,7 @@ class Table:
 
 
 def tables() -> list[Table]:
-    """Every file of tuned configs, the user's first; a bad one is warned about once and has no entries."""
+    """Every file of tuned configs, the user's first; of a bad one, warned about once, the valid entries."""
     found = []
     for source, path in _paths():
         try:
@@ -77,8 +77,10 @@ def _read(path: Path, source: Source, signature: tuple[int, int, int]) -> Table:
     try:
         return Table(path, source, load(path))
     except ConfigFileError as error:
-        _warn_once(f"{error} The file is not used.")
-        return Table(path, source, None, str(error))
+        valid = salvaged(path)
+        used = f"Its valid entries ({len(valid.entries)}) are" if valid else "The file is not"
+        _warn_once(f"{error} {used} used.")
+        return Table(path, source, valid, str(error))
 
 
 @functools.lru_cache(maxsize=256)

@@ -189,6 +189,16 @@ def test_bad_file_is_one_warning_and_the_next_in_the_chain(entry, problem, user:
     assert "not valid YAML" in match.steps[0].verdict
 
 
+def test_an_entry_that_is_not_valid_today_leaves_the_others_in_use(entry, problem, user: Path) -> None:
+    """An upgrade may know a parameter that the entries of one family lack."""
+    path = save(H100, [entry(), entry(problem(seq_len=1024))])
+    path.write_text(path.read_text().replace("dq_stages: ", "dq_steps: ", 1))
+    with pytest.warns(UserWarning, match=r"Its valid entries \(1\) are used") as caught:
+        found = {lookup(problem(seq_len=length), H100).rung for length in (1024, 4096)}
+    assert len(caught) == 1
+    assert found == {Rung.EXACT, Rung.NEAREST_LENGTH}
+
+
 def test_file_written_later_is_seen(entry, problem, user: Path) -> None:
     assert lookup(problem(), H100).rung is Rung.DEFAULT
     save(H100, [entry()])

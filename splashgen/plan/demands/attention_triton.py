@@ -22,6 +22,7 @@ SCHEDULE = (
     "output_registers",
     "loads",
     "dkdv_stages",
+    "dkdv_loops",
     "dq_stages",
     "bound_n",
     "bound_m",
