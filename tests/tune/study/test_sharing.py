@@ -150,9 +150,10 @@ def test_what_an_interrupted_worker_gave_back_is_handed_out_again(folders: Path)
     _, other = _joined(_storage(folders), "other")
     half = [other.next() for _ in range(POINTS // 2)]
     stopped.drop(ticket)
-    rest = _finish(other)
-    assert len([*half, *rest]) == POINTS
-    assert ticket.config in {other.config for other in rest}
+    taken = [*half, *_finish(other)]
+    assert len(taken) == POINTS
+    # On a machine so busy that its heart seemed to have stopped, perhaps before it was given back.
+    assert ticket.config in {other.config for other in taken if other is not None}
 
 
 def test_a_lock_that_was_lost_takes_the_candidate_back(
