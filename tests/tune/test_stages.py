@@ -26,6 +26,10 @@ from splashgen.tune.study.journal import Journal
 from splashgen.tune.tuner import tune
 
 STAGES = ("compiling", "gate and timing", "final gate", "shoot-out", "saving", "closing")
+QUICKLY = [
+    stage if stage in ("gate and timing", "saving") else pytest.param(stage, marks=pytest.mark.slow)
+    for stage in STAGES
+]
 TRIALS = 6
 Strike = Callable[[], None]
 
@@ -141,7 +145,7 @@ def test_the_wait_for_the_first_kernel_is_no_search(monkeypatch: pytest.MonkeyPa
     assert ended.entry is not None and ended.entry.trials == TRIALS
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", QUICKLY)
 def test_ctrl_c(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -167,7 +171,7 @@ def die_at(stage: str) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", QUICKLY)
 def test_sigkill(stage: str) -> None:
     """Not by a fork: threads that other tests left behind may hold locks that nobody opens in the child."""
     code = f"import sys; sys.path[:] = {sys.path!r}; import test_stages; test_stages.die_at({stage!r})"

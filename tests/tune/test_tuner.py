@@ -98,6 +98,7 @@ def test_what_is_advised_is_tried_right_after_the_default() -> None:
     assert [event.config for event in events if isinstance(event, TrialEnded)] == [default, advised]
 
 
+@pytest.mark.slow
 def test_again_makes_a_study_of_its_own() -> None:
     limits = Limits(trials=2, timing_seconds=0.05, shoot_out_seconds=0.2)
     _tuned(limits=limits)

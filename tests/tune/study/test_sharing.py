@@ -96,6 +96,7 @@ def test_what_a_silent_worker_was_at_is_done_by_another_and_its_late_word_does_n
     assert len(search.records) == POINTS, "what the others did is known to a worker that was taken for dead"
 
 
+@pytest.mark.slow
 def test_a_slow_worker_that_gives_signs_of_life_keeps_its_candidate(folders: Path) -> None:
     _, slow = _joined(_storage(folders), "slow")
     kept = slow.next()
