@@ -13,6 +13,8 @@ from splashgen.tiles import fits_shared_memory, is_wide, needs_small_tiles
 __all__ = ["FAMILY"]
 
 _NAME = "attention_triton"
+_NUMBERS = 32768
+"""How many tiles a signed integer of 16 bits tells apart."""
 _LONG = 16384
 """Above it two maxima a tile take over 64 MB of scratch with two programs on each of 132 multiprocessors."""
 
@@ -25,6 +27,10 @@ def _whole_tiles(problem: Problem, gpu: Gpu, config: Config) -> bool:
 
 def _warps_have_work(problem: Problem, gpu: Gpu, config: Config) -> bool:
     return config["bound_warps"] == 4 or config.number("bound_m") * config.number("bound_n") >= 8192
+
+
+def _tiles_have_numbers(problem: Problem, gpu: Gpu, config: Config) -> bool:
+    return problem.seq_len <= _NUMBERS * min(config.number("block_m"), config.number("block_n"))
 
 
 def _narrow(problem: Problem, gpu: Gpu) -> Mapping[str, tuple[Value, ...]]:
@@ -101,6 +107,10 @@ SPACE = Space(
             "The dense pass takes whole list tiles: bound_m ≥ block_m and bound_n ≥ block_n.", _whole_tiles
         ),
         Constraint("Eight warps need a block of at least 8192 scores.", _warps_have_work),
+        Constraint(
+            f"Lists hold a tile's number in 16 bits, so a sequence has at most {_NUMBERS} tiles.",
+            _tiles_have_numbers,
+        ),
         Constraint("Tiles of such rows take more shared memory than the chip has.", fits_shared_memory),
     ),
     _narrow,

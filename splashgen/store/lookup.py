@@ -70,7 +70,8 @@ def lookup(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> Match:
     if objection := family.space.objection(problem, gpu, default):
         raise NotImplementedError(
             f"No config is known to compute «{problem}» on {gpu.name}. Of the default: {objection} "
-            "Use a smaller head dim or 16-bit inputs, or find one that fits with `splashgen tune`."
+            "A shorter sequence, a smaller head dim or 16-bit inputs may fit, "
+            "or a config that `splashgen tune` finds."
         )
     steps.append(Step(Rung.DEFAULT, Source.FAMILY, "used"))
     return Match(Rung.DEFAULT, Source.FAMILY, default, tuple(steps))

@@ -205,6 +205,15 @@ def test_a_chip_too_small_for_any_tile_is_told() -> None:
         lookup(problem_of(dtype="bfloat16", head_dim=256), tiny)
 
 
+@pytest.mark.parametrize(("dtype", "longest"), [("bfloat16", 1 << 21), ("float32", 1 << 20)])
+def test_sequences_with_more_tiles_than_a_list_can_number_are_refused(dtype: str, longest: int) -> None:
+    """A tile's number would wrap around, and its keys be others'."""
+    problem = problem_of(dtype=dtype, head_dim=64, training=False)
+    assert lookup(replace(problem, seq_len=longest), KNOWN_GPUS["h100"]).config
+    with pytest.raises(NotImplementedError, match=r"at most 32768 tiles.*shorter sequence"):
+        lookup(replace(problem, seq_len=longest + 1), KNOWN_GPUS["h100"])
+
+
 def test_no_default_is_refused_for_its_shared_memory() -> None:
     """Compiled ones fit, so a rule that refused one would be wrong."""
     family, dims = family_named(TRITON), (16, 64, 80, 128, 160, 256)
