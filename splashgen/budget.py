@@ -145,9 +145,11 @@ def judge(
             errors[name] = (math.inf, 0.0)
             faults.append(f"{name} is {shape}, but must have the shape {tuple(true.shape)}")
             continue
-        quiet = _QUIET_GRADIENT if name.startswith("d") else 0.0
+        gradient = name.startswith("d")
+        quiet = _QUIET_GRADIENT if gradient else 0.0
         budget = allowance(name, dtype, error(rounded[name], true, quiet=quiet, size=size))
-        budget *= _QUIET_FACTOR if _is_quiet(true, quiet) else spread if name.startswith("d") else 1.0
+        if gradient:
+            budget *= _QUIET_FACTOR if _is_quiet(true, quiet) else spread
         found = error(actual, true, quiet=quiet, size=size)
         errors[name] = (found, budget)
         if math.isinf(found):

@@ -34,6 +34,12 @@ def problem_of(alpha: str = "1.5", dtype: str = "float32", **rest: Any) -> Probl
     return Problem(Operation.ATTENTION, AlphaClass(alpha), DType(dtype), seq_len=0, **rest)
 
 
+def skip_without_descriptors(device: torch.device) -> None:
+    """On a CPU the interpreter has them."""
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) < (9, 0):
+        pytest.skip("descriptors need the copy engine of compute capability 9.0")
+
+
 def triton_kernel(problem: Problem, device: torch.device, **config: Any) -> Kernel:
     """The Triton family's kernel: its default with some parameters changed."""
     family = family_named(TRITON)

@@ -16,6 +16,8 @@ from splashgen.problem import Problem
 __all__ = ["AotJob", "Variant"]
 
 _OPTIONS = ("num_warps", "num_stages", "num_ctas", "maxnreg")
+_COMPILED_WITH = (*_OPTIONS, "enable_fp_fusion")
+"""Launches need not know the last."""
 _UNSUPPORTED = ("global_scratch_size", "profile_scratch_size", "launch_cooperative_grid", "launch_pdl")
 
 
@@ -78,7 +80,7 @@ class AotJob:
             if fixed or wide:
                 signature[parameter.name] = "i64"
                 constants.pop((index,), None)
-        options = {name: getattr(kernel.metadata, name) for name in (*_OPTIONS, "enable_fp_fusion")}
+        options = {name: getattr(kernel.metadata, name) for name in _COMPILED_WITH}
         return triton.compile(
             ASTSource(source.fn, signature, constants, {}), target=target_of(self.gpu), options=options
         )

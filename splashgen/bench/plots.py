@@ -1,5 +1,6 @@
 """PNGs of results: time against length, time against density, accuracy against time. Needs matplotlib."""
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def _time_against_length(points: list[dict[str, Any]], path: Path) -> Path:
     density = {point["workload"]: point["density"] for point in points}
     workloads = sorted(density, key=lambda workload: (density[workload], workload))
     columns = min(len(workloads), _COLUMNS)
-    height = -(-len(workloads) // columns)
+    height = math.ceil(len(workloads) / columns)
     figure, grid = _figure(len(dims) * height, columns, scale=0.75)
     for i, dim in enumerate(dims):
         panels = grid[i * height : (i + 1) * height].flat

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 import torch
-from attention_cases import CASE, NUMPY_IS_QUIET, SMALL, agree, draw, packed, problem_of, triton_kernel
+from attention_cases import (
+    CASE,
+    NUMPY_IS_QUIET,
+    SMALL,
+    agree,
+    draw,
+    packed,
+    problem_of,
+    skip_without_descriptors,
+    triton_kernel,
+)
 
 from splashgen.families import family_named
 from splashgen.gpu import KNOWN_GPUS
@@ -19,8 +29,7 @@ pytestmark = NUMPY_IS_QUIET
 
 
 def kernel_of(problem: Problem, device: torch.device) -> Kernel:
-    if device.type == "cuda" and torch.cuda.get_device_capability(device) < (9, 0):
-        pytest.skip("descriptors need the copy engine of compute capability 9.0")
+    skip_without_descriptors(device)
     return triton_kernel(problem, device, **SMALL, loads="descriptors", bound_loads="descriptors")
 
 

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from attention_cases import NUMPY_IS_QUIET, SMALL, TRITON, agree, draw, packed, problem_of, triton_kernel
+from attention_cases import (
+    NUMPY_IS_QUIET,
+    SMALL,
+    TRITON,
+    agree,
+    draw,
+    packed,
+    problem_of,
+    skip_without_descriptors,
+    triton_kernel,
+)
 
 from splashgen.families import family_named
 from splashgen.gpu import KNOWN_GPUS
@@ -87,8 +97,8 @@ def test_loops_over_masked_tiles(
     loops: int, loads: str, features: tuple[str, ...], device: torch.device
 ) -> None:
     """Masked and unmasked tiles in one loop or in two, the ragged last tile of both sides among them."""
-    if loads == "descriptors" and device.type == "cuda" and torch.cuda.get_device_capability(device) < (9, 0):
-        pytest.skip("descriptors need the copy engine of compute capability 9.0")
+    if loads == "descriptors":
+        skip_without_descriptors(device)
     problem = problem_of("1.5", "float16", **dict.fromkeys(features, True))
     config = {**SMALL, "dkdv_loops": loops, "loads": loads}
     drawn = (
