@@ -1,7 +1,6 @@
 """Compiling ahead: while one candidate is timed, the next ones compile on other cores."""
 
 import os
-from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:  # recording needs no Optuna
     from splashgen.tune.search.search import Search
     from splashgen.tune.study.records import Ticket
 
-__all__ = ["compile_pool", "prepared", "settled"]
+__all__ = ["Pipeline", "compile_pool", "settled"]
 
 _DEEPEST = 16
 """Candidates asked for ahead of results: more would leave the sampler in the dark."""
@@ -31,32 +30,49 @@ def _processes() -> int:
     return min(max((os.cpu_count() or 1) - 1, 1), _DEEPEST)
 
 
-def prepared(
-    search: "Search", problem: Problem, gpu: Gpu, pool: CompilePool | None
-) -> Generator[tuple["Ticket", Outcome | None], None, None]:
+class Pipeline:
     """Candidates as they become ready, each with the outcome if its compilation settled it.
 
-    Closing the iterator takes back what was handed out and not yet yielded.
+    Parameters
+    ----------
+    pool : CompilePool, optional
+        Where they compile ahead; without one they come as the search proposes them.
     """
-    if pool is None:
-        while ticket := search.next():
-            yield ticket, None
-        return
-    compiling: dict[Future[Any], Ticket] = {}
-    try:
-        while True:
-            while len(compiling) < _processes() and (ticket := search.next()):
-                compiling[pool.submit(Job(problem, ticket.config, gpu))] = ticket
-            if not compiling:
-                return
-            done = interrupt.until(lambda seconds: wait(compiling, seconds, FIRST_COMPLETED).done)
-            # The one that was asked for first: the default comes early.
-            ready = next(future for future in compiling if future in done)
-            yield compiling.pop(ready), settled(ready, gpu)
-    finally:
-        for future, ticket in compiling.items():
+
+    def __init__(self, search: "Search", problem: Problem, gpu: Gpu, pool: CompilePool | None) -> None:
+        self._search, self._problem, self._gpu, self._pool = search, problem, gpu, pool
+        self._compiling: dict[Future[Any], Ticket] = {}
+
+    def __iter__(self) -> "Pipeline":
+        return self
+
+    def __next__(self) -> tuple["Ticket", Outcome | None]:
+        if self._pool is None:
+            ticket = self._search.next()
+            if ticket is None:
+                raise StopIteration
+            return ticket, None
+        self.top_up()
+        if not self._compiling:
+            raise StopIteration
+        done = interrupt.until(lambda seconds: wait(self._compiling, seconds, FIRST_COMPLETED).done)
+        # The one that was asked for first: the default comes early.
+        ready = next(future for future in self._compiling if future in done)
+        return self._compiling.pop(ready), settled(ready, self._gpu)
+
+    def top_up(self) -> None:
+        """Ask for as many candidates as may compile at a time."""
+        if self._pool is None:
+            return
+        while len(self._compiling) < _processes() and (ticket := self._search.next()):
+            self._compiling[self._pool.submit(Job(self._problem, ticket.config, self._gpu))] = ticket
+
+    def close(self) -> None:
+        """Take back what was handed out and did not come out."""
+        while self._compiling:
+            future, ticket = self._compiling.popitem()
             future.cancel()
-            search.drop(ticket)
+            self._search.drop(ticket)
 
 
 def settled(future: "Future[Any]", gpu: Gpu) -> Outcome | None:

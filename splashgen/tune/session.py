@@ -15,9 +15,9 @@ from splashgen.tune.confirm import confirm, winner
 from splashgen.tune.entries import winning_entry
 from splashgen.tune.limits import Limits
 from splashgen.tune.measure.bench import Bench
-from splashgen.tune.measure.evaluate import Trial
+from splashgen.tune.measure.evaluate import Best, Trial
 from splashgen.tune.measure.outcome import Outcome
-from splashgen.tune.pipeline import prepared
+from splashgen.tune.pipeline import Pipeline
 from splashgen.tune.processes import interrupt
 from splashgen.tune.processes.process import CallLost
 from splashgen.tune.search.progress import Progress
@@ -94,7 +94,7 @@ class Session:
 
         Until the first is compiled there is nothing to time: that wait is no search, and counts for no limit.
         """
-        with contextlib.closing(prepared(self._search, self._problem, self._gpu, self._pool)) as candidates:
+        with contextlib.closing(Pipeline(self._search, self._problem, self._gpu, self._pool)) as candidates:
             waiting = True
             while True:
                 interrupt.look()
@@ -107,7 +107,7 @@ class Session:
                     return "every candidate was tried" if self._search.exhaustive else "all trials were made"
                 if waiting:
                     began, waiting = time.monotonic(), False
-                outcome = outcome or self._evaluated(ticket)
+                outcome = outcome or self._evaluated(ticket, candidates.top_up)
                 if self._search.tell(ticket, outcome, time.monotonic() - began):
                     self._report(ticket.config, outcome)
 
@@ -126,13 +126,13 @@ class Session:
         entry, objection = self._confirmed()
         return Verdict(entry, objection or reason, self.counts)
 
-    def _evaluated(self, ticket: Ticket) -> Outcome:
+    def _evaluated(self, ticket: Ticket, meanwhile: Callable[[], None]) -> Outcome:
         """What the bench says of a candidate, which is given back if the tuner is stopped meanwhile."""
-        seconds, best, regime = self._limits.timing_seconds, self._progress.best, self._journal.regime
-        laps = best.outcome.laps if best else ()
-        trial = Trial(self._problem, ticket.config, self._gpu, ticket.number, seconds, laps, regime)
+        seconds, record, regime = self._limits.timing_seconds, self._progress.best, self._journal.regime
+        best = Best.of(record.config, record.outcome) if record else None
+        trial = Trial(self._problem, ticket.config, self._gpu, ticket.number, seconds, best, regime)
         try:
-            return self._bench.trial(trial)
+            return self._bench.trial(trial, meanwhile)
         except BaseException:
             self._search.drop(ticket)
             raise

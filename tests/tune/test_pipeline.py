@@ -14,7 +14,7 @@ from splashgen.gpu import CPU, KNOWN_GPUS
 from splashgen.tune.database.state import state_folder
 from splashgen.tune.database.storage import open_storage
 from splashgen.tune.measure.outcome import Outcome, Status
-from splashgen.tune.pipeline import prepared
+from splashgen.tune.pipeline import Pipeline
 from splashgen.tune.search.search import Search
 from splashgen.tune.study.journal import Journal
 
@@ -42,7 +42,7 @@ def _search() -> Search:
 
 def test_what_the_compiler_rejects_has_its_outcome_before_it_runs() -> None:
     search, settled = _search(), {}
-    for ticket, outcome in prepared(search, PROBLEM, GPU, Pool()):  # type: ignore[arg-type]
+    for ticket, outcome in Pipeline(search, PROBLEM, GPU, Pool()):  # type: ignore[arg-type]
         settled[ticket.config["fault"]] = outcome
         search.tell(ticket, outcome or Outcome(Status.OK, samples=(1.0,)), 0.0)
     assert settled["wrong"].status is Status.DOES_NOT_FIT
@@ -54,10 +54,12 @@ def test_what_the_compiler_rejects_has_its_outcome_before_it_runs() -> None:
 def test_closing_gives_back_what_was_asked_for_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 5)
     search = _search()
-    candidates = prepared(search, PROBLEM, GPU, Pool())  # type: ignore[arg-type]
+    candidates = Pipeline(search, PROBLEM, GPU, Pool())  # type: ignore[arg-type]
     ticket, _ = next(candidates)
     assert search.handed_out == 4
+    candidates.top_up()
+    assert search.handed_out == 5, "another one compiles while the first is timed"
     search.tell(ticket, Outcome(Status.OK, samples=(1.0,)), 0.0)
     candidates.close()
     assert search.handed_out == 1
-    assert sum(1 for _ in prepared(_search(), PROBLEM, GPU, None)) == 8
+    assert sum(1 for _ in Pipeline(_search(), PROBLEM, GPU, None)) == 8

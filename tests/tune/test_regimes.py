@@ -53,7 +53,14 @@ FAKES = Tools(_trial, _trial, _shoot_out)
 class InThisProcess:
     """What needs no other process: nothing here crashes or hangs."""
 
-    def call(self, function: Callable[..., Any], *arguments: Any, limit_s: float) -> Any:
+    def call(
+        self,
+        function: Callable[..., Any],
+        *arguments: Any,
+        limit_s: float,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> Any:
+        meanwhile()
         return function(*arguments)
 
     def close(self) -> None:

@@ -50,7 +50,8 @@ class Bench:
     def __exit__(self, *error: object) -> None:
         return None
 
-    def trial(self, task: Trial) -> Outcome:
+    def trial(self, task: Trial, meanwhile: Callable[[], None]) -> Outcome:
+        meanwhile()
         Bench.trials += 1
         self._done += 1
         if self._done == 3:
@@ -67,7 +68,7 @@ class Bench:
 
 
 class Pool:
-    """Compiles nothing, at once; `prepared` takes it for a GPU's."""
+    """Compiles nothing, at once; `Pipeline` takes it for a GPU's."""
 
     pending = 0
 

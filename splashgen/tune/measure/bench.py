@@ -6,7 +6,7 @@ from typing import Any
 
 from splashgen.tune.measure.evaluate import ShootOut, Trial, judge_finalist, run_shoot_out, run_trial
 from splashgen.tune.measure.outcome import Outcome, Status
-from splashgen.tune.processes.process import CallHung, CallLost, Process
+from splashgen.tune.processes.process import CallHung, CallLost, Process, idle
 
 __all__ = ["Bench", "Tools"]
 
@@ -35,9 +35,12 @@ class Bench:
         self._tools, self._limit_s = tools, candidate_seconds
         self._process = Process()
 
-    def trial(self, trial: Trial) -> Outcome:
-        """Judge and time one candidate; whatever it does is an outcome, never an exception."""
-        return self._outcome(self._tools.trial, trial)
+    def trial(self, trial: Trial, meanwhile: Callable[[], None] = idle) -> Outcome:
+        """Judge and time one candidate; whatever it does is an outcome, never an exception.
+
+        `meanwhile` is called as soon as the worker has the candidate: what it raises ends the worker.
+        """
+        return self._outcome(self._tools.trial, trial, meanwhile)
 
     def finalist(self, trial: Trial) -> Outcome:
         """Judge one candidate at the strictest."""
@@ -54,9 +57,11 @@ class Bench:
         limit_s = 3.0 * task.seconds + self._limit_s * len(task.configs)
         return self._process.call(self._tools.shoot_out, task, limit_s=limit_s)
 
-    def _outcome(self, tool: Callable[[Trial], Outcome], trial: Trial) -> Outcome:
+    def _outcome(
+        self, tool: Callable[[Trial], Outcome], trial: Trial, meanwhile: Callable[[], None] = idle
+    ) -> Outcome:
         try:
-            outcome: Outcome = self._process.call(tool, trial, limit_s=self._limit_s)
+            outcome: Outcome = self._process.call(tool, trial, limit_s=self._limit_s, meanwhile=meanwhile)
         except CallHung as error:
             return Outcome(Status.HUNG, str(error))
         except CallLost as error:

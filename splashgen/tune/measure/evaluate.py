@@ -18,14 +18,38 @@ from splashgen.tune.measure.gate import Exam, Ruling, final_questions, trial_que
 from splashgen.tune.measure.noise import geometric_mean
 from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.measure.sensors import observed
-from splashgen.tune.measure.timing import Stopwatch, Subject, device_of, repeat, rounds, timed_inputs
+from splashgen.tune.measure.timing import (
+    Beside,
+    Stopwatch,
+    Subject,
+    device_of,
+    repeat,
+    rounds,
+    timed_inputs,
+)
 
-__all__ = ["ShootOut", "Trial", "judge_finalist", "rejected", "run_shoot_out", "run_trial"]
+__all__ = ["Best", "ShootOut", "Trial", "judge_finalist", "rejected", "run_shoot_out", "run_trial"]
 
 _WARM_PART = 0.05
 """Of the seconds of a shoot-out, for each finalist."""
+_CLASS = 8
+"""Candidates of a search that sit the same exam, one after the other: its truths are the costly part."""
 _TIMED_SEED = 7
 """All candidates are timed on the same inputs, which the gate never uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The fastest candidate so far."""
+
+    config: Config
+    laps: tuple[float, ...]
+    """`Outcome.laps` of it."""
+
+    @classmethod
+    def of(cls, config: Config, outcome: Outcome) -> "Best | None":
+        """None where its laps are not known: earlier versions kept none."""
+        return cls(config, outcome.laps) if outcome.laps else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +62,8 @@ class Trial:
     seed: int
     seconds: float
     """To spend on repetitions."""
-    best: tuple[float, ...] = ()
-    """`Outcome.laps` of the fastest so far: a candidate that is certainly behind is timed less often."""
+    best: Best | None = None
+    """Is timed in the same rounds, so that drift cancels; a candidate that is certainly behind has few."""
     regime: Regime = Regime.MIXED
     """What it is timed on; it is judged on the same inputs in all of them."""
 
@@ -61,7 +85,7 @@ def run_trial(trial: Trial) -> Outcome:
     device = device_of(trial.gpu)
     try:
         kernel = build(trial.problem, trial.config)
-        outcome = _outcome(_trial_exam(trial.problem, trial.seed, device).examine(kernel))
+        outcome = _outcome(_trial_exam(trial.problem, trial.seed // _CLASS, device).examine(kernel))
         if not outcome.ok:
             return outcome
         return _timed(trial, kernel, outcome, device)
@@ -76,7 +100,7 @@ def _timed(trial: Trial, kernel: Kernel, passed: Outcome, device: torch.device) 
     for _ in range(2):
         subject = Subject(case_for(trial.problem.operation), kernel, inputs, Stopwatch(device))
         with observed(device) as conditions:
-            timed = list(repeat(subject, trial.seconds, trial.best))
+            timed = list(repeat(subject, trial.seconds, _beside(trial, device)))
         laps = tuple(map(statistics.median, zip(*timed, strict=True)))
         below = [(lap, floor) for lap, floor in zip(laps, floors, strict=True) if lap < floor]
         if not below:
@@ -87,6 +111,22 @@ def _timed(trial: Trial, kernel: Kernel, passed: Outcome, device: torch.device) 
         f"It took {lap:.4g} ms, measured twice, but reading its inputs and multiplying takes {floor:.4g} ms."
     )
     return Outcome(Status.IMPLAUSIBLE, reason, passed.errors, conditions=conditions)
+
+
+def _beside(trial: Trial, device: torch.device) -> Beside | None:
+    if trial.best is None:
+        return None
+    subject = _warm(trial.problem, trial.best.config, trial.regime, device, trial.seconds / 4.0)
+    return Beside(subject, trial.best.laps)
+
+
+@functools.lru_cache(maxsize=1)
+def _warm(problem: Problem, config: Config, regime: Regime, device: torch.device, seconds: float) -> Subject:
+    """The best so far, kept from one candidate to the next."""
+    inputs = timed_inputs(problem, _TIMED_SEED, device, regime)
+    subject = Subject(case_for(problem.operation), build(problem, config), inputs, Stopwatch(device))
+    subject.warm_up(seconds)
+    return subject
 
 
 def judge_finalist(trial: Trial) -> Outcome:
@@ -119,7 +159,7 @@ def run_shoot_out(task: ShootOut) -> tuple[tuple[float, ...], ...]:
 
 @functools.lru_cache(maxsize=1)
 def _trial_exam(problem: Problem, seed: int, device: torch.device) -> Exam:
-    """A recording asks the same of all its candidates; a search has a new seed for each."""
+    """A recording asks the same of all its candidates; a search has new questions for every few."""
     return Exam(problem, trial_questions(problem, seed, device), device)
 
 

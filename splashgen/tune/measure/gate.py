@@ -47,7 +47,7 @@ def trial_questions(problem: Problem, seed: int, device: torch.device) -> tuple[
 
     Kernels of attention do not depend on the length, so short inputs judge long ones. Those of rows do: only
     the problem's own length and others of its bucket run the code that is timed, and no other is compiled.
-    The seed differs between trials, so that no candidate passes by luck on inputs that the study has grown
+    The seed changes every few trials, so that no candidate passes by luck on inputs that the study has grown
     used to.
     """
     draw = random.Random(seed)

@@ -23,6 +23,11 @@ class Interval:
     low: float
     high: float
 
+    @property
+    def uncertainty(self) -> float:
+        """The larger of the two distances from the median to an end, as a part of the median."""
+        return max(self.high - self.median, self.median - self.low) / self.median
+
     @classmethod
     def of(cls, samples: Sequence[float]) -> "Interval":
         """The percentile bootstrap of the median; the same samples always give the same interval.

@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,9 +14,9 @@ from splashgen.kernel import Kernel
 from splashgen.problem import Problem
 from splashgen.store.entry import Regime
 from splashgen.tune.measure.graphs import captured
-from splashgen.tune.measure.noise import geometric_mean, slower_beyond_doubt
+from splashgen.tune.measure.noise import Interval, geometric_mean, slower_beyond_doubt
 
-__all__ = ["Stopwatch", "Subject", "device_of", "repeat", "rounds", "timed_inputs"]
+__all__ = ["Beside", "Stopwatch", "Subject", "device_of", "repeat", "rounds", "timed_inputs"]
 
 _FEWEST, _MOST = 5, 200
 """Rounds of a measurement, however slow or fast a kernel is."""
@@ -24,6 +25,12 @@ _HOPELESS = 2.0
 _BEHIND = 1.03
 """A candidate that is certainly this many times slower than the best is not worth more rounds either; those
 that are nearer may be finalists."""
+_KNOWN = 0.001
+"""A time beside the best that is known to this part is not worth more rounds,"""
+_KNOWN_APART = 0.15
+"""nor one that is known to this part of its distance from the best."""
+_FIRST_LOOK, _LOOKS = 8, 4
+"""Rounds after which it is looked at how well it is known, and from there to the next look."""
 _STEADY = 0.02
 """Two rounds that differ by no more than this part are warm."""
 _SHORT_MS = 0.1
@@ -154,26 +161,54 @@ def rounds(seconds: float) -> Iterator[int]:
         yield number
 
 
-def repeat(subject: Subject, seconds: float, best: Sequence[float] = ()) -> Iterator[tuple[float, ...]]:
-    """Rounds of a warm subject: as many as fit, or few of one that is certainly slower than the best.
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Another subject that takes part in each round: what drifts from candidate to candidate hits both."""
+
+    subject: Subject
+    """Warm."""
+    laps: tuple[float, ...]
+    """Its milliseconds on each of the inputs when it was timed itself."""
+
+    def round(self, subject: Subject, first: bool) -> tuple[float, ...]:
+        """Milliseconds of the subject, as they would have been then."""
+        mine = subject.round() if first else None
+        others = self.subject.round()
+        mine = mine or subject.round()
+        laps = zip(mine, others, self.laps, strict=True)
+        return tuple(lap / other * then for lap, other, then in laps)
+
+
+def repeat(subject: Subject, seconds: float, best: Beside | None = None) -> Iterator[tuple[float, ...]]:
+    """Rounds of a subject once it is warm: as many as fit; beside the best, as many as it takes to know.
 
     Parameters
     ----------
     seconds : float
         To spend; a part of it, at most a quarter, goes to warming up.
-    best : sequence of float
-        Median milliseconds of the fastest so far on each of the inputs; empty if there is none.
+    best : Beside, optional
+        The fastest so far. Its drift is taken out of the times, and few rounds are enough for a subject that
+        is certainly slower.
     """
     began = time.monotonic()
     subject.warm_up(seconds / 4.0)
+    samples: list[float] = []
     pairs: list[tuple[float, float]] = []
     hopeless = 0
     for number in rounds(seconds - (time.monotonic() - began)):
-        laps = subject.round()
+        laps = best.round(subject, first=number % 2 == 0) if best else subject.round()
         yield laps
-        if not best:
+        if best is None:
             continue
-        hopeless += geometric_mean(laps) > _HOPELESS * geometric_mean(best)
-        pairs += zip(laps, best, strict=True)
-        if hopeless == 2 or (number + 1 >= _FEWEST and slower_beyond_doubt(pairs, _BEHIND)):
+        samples.append(geometric_mean(laps))
+        hopeless += samples[-1] > _HOPELESS * geometric_mean(best.laps)
+        pairs += zip(laps, best.laps, strict=True)
+        if hopeless == 2 or slower_beyond_doubt(pairs, _BEHIND):
             return
+        if number + 1 >= _FIRST_LOOK and (number + 1) % _LOOKS == 0 and _well_known(samples, best):
+            return
+
+
+def _well_known(samples: Sequence[float], best: Beside) -> bool:
+    time = Interval.of(samples)
+    return time.uncertainty <= max(_KNOWN, _KNOWN_APART * abs(time.median / geometric_mean(best.laps) - 1.0))

@@ -14,10 +14,14 @@ from typing import Any
 
 from splashgen.tune.processes import interrupt
 
-__all__ = ["CallCrashed", "CallHung", "CallLost", "Process"]
+__all__ = ["CallCrashed", "CallHung", "CallLost", "Process", "idle"]
 
 _START_SECONDS = 180.0
 """Importing torch on a cold disk and the first CUDA context are not the candidate's fault."""
+
+
+def idle() -> None:
+    """Nothing to do meanwhile."""
 
 
 class CallLost(Exception):
@@ -57,8 +61,21 @@ class Process:
         self._pipe: Connection[Any, Any] | None = None
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
 
-    def call(self, function: Callable[..., Any], *arguments: Any, limit_s: float) -> Any:
+    def call(
+        self,
+        function: Callable[..., Any],
+        *arguments: Any,
+        limit_s: float,
+        meanwhile: Callable[[], None] = idle,
+    ) -> Any:
         """`function(*arguments)`, where function is one that can be imported by its name.
+
+        Parameters
+        ----------
+        limit_s : float
+            Seconds that it may take.
+        meanwhile : callable
+            Called here while it runs there; its time counts for no limit.
 
         Raises
         ------
@@ -70,6 +87,7 @@ class Process:
         try:
             pipe = self._started()
             pipe.send((function, arguments))
+            meanwhile()
             self._expect(pipe, _START_SECONDS, "The worker did not start")
             answer = self._expect(pipe, limit_s, "It did not end")
         except (EOFError, OSError) as error:

@@ -17,8 +17,7 @@ from splashgen.render import render
 from splashgen.space import Space
 from splashgen.store import current
 from splashgen.tune.measure.bench import Bench, Tools
-from splashgen.tune.measure.evaluate import Trial
-from splashgen.tune.measure.outcome import Outcome
+from splashgen.tune.measure.evaluate import Best, Trial
 from splashgen.tune.pipeline import compile_pool, settled
 from splashgen.tune.recordings.files import RecordingError, append, begin, mend, read
 from splashgen.tune.recordings.kernels import resources_of
@@ -87,7 +86,7 @@ def record(
     rows = list(recording.rows)
     for row in rows:
         todo.pop(row.code_hash, None)
-    best = min((row.outcome for row in rows if row.outcome.ok), key=_median, default=None)
+    best = min((row for row in rows if row.outcome.ok), key=_median, default=None)
     with ExitStack() as stack:
         bench = stack.enter_context(Bench(tools or Tools(), candidate_seconds))
         pool = compile_pool(gpu, candidate_seconds)
@@ -98,19 +97,19 @@ def record(
                 break
             outcome = None if compiled is None else settled(compiled, gpu)
             if outcome is None:
-                laps = best.laps if best is not None else ()
-                outcome = bench.trial(Trial(problem, config, gpu, _SEED, timing_seconds, laps))
+                beside = Best.of(best.config, best.outcome) if best else None
+                outcome = bench.trial(Trial(problem, config, gpu, _SEED, timing_seconds, beside))
             row = Row(config, code_hash, outcome, () if compiled is None else resources_of(compiled))
             append(path, head, row)
             rows.append(row)
             if outcome.ok:
-                best = min(outcome, best or outcome, key=_median)
+                best = min(row, best or row, key=_median)
             told(row, len(rows), head.points)
     return Recording(recording.head, tuple(rows))
 
 
-def _median(outcome: Outcome) -> float:
-    return outcome.median
+def _median(row: Row) -> float:
+    return row.outcome.median
 
 
 def _distinct(problem: Problem, gpu: Gpu, space: Space, default: Config) -> dict[str, Config]:

@@ -10,15 +10,18 @@ from tune_fakes import PROBLEM, TOOLS
 from splashgen.config import Config
 from splashgen.gpu import CPU
 from splashgen.tune.measure.bench import Bench
-from splashgen.tune.measure.evaluate import ShootOut, Trial
-from splashgen.tune.measure.outcome import Status
+from splashgen.tune.measure.evaluate import Best, ShootOut, Trial
+from splashgen.tune.measure.outcome import Outcome, Status
 
 pytestmark = pytest.mark.usefixtures("faulty")
 
 
-def _trial(fault: str, best: tuple[float, ...] = (), delay_ms: int = 1) -> Trial:
-    config = Config.of("aaa_faulty", {"fault": fault, "delay_ms": delay_ms, "comment": 0})
-    return Trial(PROBLEM, config, CPU, seed=1, seconds=0.05, best=best)
+def _config(fault: str = "none", delay_ms: int = 1) -> Config:
+    return Config.of("aaa_faulty", {"fault": fault, "delay_ms": delay_ms, "comment": 0})
+
+
+def _trial(fault: str, best: Best | None = None, delay_ms: int = 1) -> Trial:
+    return Trial(PROBLEM, _config(fault, delay_ms), CPU, seed=1, seconds=0.05, best=best)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +75,10 @@ def test_the_worst_error_is_kept_of_a_wrong_candidate(bench: Bench) -> None:
 
 
 def test_a_hopeless_candidate_is_timed_twice(bench: Bench) -> None:
-    assert len(bench.trial(_trial("none", best=(1.0,), delay_ms=8)).samples) == 2
+    best = bench.trial(_trial("none"))
+    beside = Best.of(_config(), best)
+    assert beside is not None and Best.of(_config(), Outcome(Status.OK)) is None
+    assert len(bench.trial(_trial("none", beside, delay_ms=8)).samples) == 2
 
 
 def test_the_shoot_out_pairs_its_samples(bench: Bench) -> None:

@@ -1,5 +1,6 @@
 """Rounds, graphs, floors and sensors, on a stopwatch that says what the test wants."""
 
+import random
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -19,7 +20,7 @@ from splashgen.tune.measure.evaluate import Trial
 from splashgen.tune.measure.floor import floors_ms
 from splashgen.tune.measure.graphs import captured
 from splashgen.tune.measure.outcome import Outcome, Status
-from splashgen.tune.measure.timing import Subject, repeat
+from splashgen.tune.measure.timing import Beside, Subject, repeat
 
 H100 = KNOWN_GPUS["h100"]
 
@@ -107,17 +108,45 @@ def test_a_captured_call_is_replayed_and_one_that_reads_back_is_not() -> None:
     assert (x + 1.0).tolist() == [6.0] * 3, "the device goes on"
 
 
+def _beside(subject: Watch, best: Watch, inputs: int = 2, seconds: float = 60.0) -> list[tuple[float, ...]]:
+    """Rounds of a subject beside a best that took 1 ms."""
+    beside = Beside(_subject(best, inputs=inputs), (1.0,) * inputs)
+    return list(repeat(_subject(subject, inputs=inputs), seconds, beside))
+
+
 def test_a_candidate_that_is_certainly_slower_is_timed_in_few_rounds() -> None:
-    close = list(repeat(_subject(Watch([1.02]), inputs=2), 0.05, best=(1.0, 1.0)))
-    behind = list(repeat(_subject(Watch([1.05]), inputs=2), 60.0, best=(1.0, 1.0)))
-    hopeless = list(repeat(_subject(Watch([2.1]), inputs=2), 60.0, best=(1.0, 1.0)))
-    assert len(close) > len(behind) == 5
-    assert len(hopeless) == 2
+    assert len(_beside(Watch([1.05]), Watch([1.0]), inputs=4)) == 2
+    assert len(_beside(Watch([1.05]), Watch([1.0]), inputs=2)) == 4
+    assert len(_beside(Watch([2.1]), Watch([1.0]), inputs=1)) == 2
+
+
+def test_a_near_one_is_timed_until_it_is_known_how_near() -> None:
+    assert len(_beside(Watch([1.02]), Watch([1.0]))) == 8
+    draw = random.Random(0)
+    noisy = [draw.uniform(0.95, 1.05) for _ in range(2000)]
+    assert len(_beside(Watch(noisy), Watch([1.0]))) == 200, "as many rounds as there are at most"
+    assert len(_beside(Watch(noisy), Watch([1.0]), seconds=1e-9)) == 5
 
 
 def test_slower_on_one_input_and_faster_on_the_other_is_no_reason_to_stop() -> None:
-    watch = Watch([1.05, 0.9] * 2000)
-    assert len(list(repeat(_subject(watch, inputs=2), 0.05, best=(1.0, 1.0)))) > 5
+    assert len(_beside(Watch([1.05, 0.9] * 2000), Watch([1.0]))) == 8
+
+
+def test_a_device_that_slows_down_slows_down_both() -> None:
+    """The best took 1 ms and takes 1.5 by now, so a candidate of 1.2 ms would have taken 0.8."""
+    assert _beside(Watch([1.2]), Watch([1.5]))[-1] == pytest.approx((0.8, 0.8))
+
+
+def test_each_of_the_two_is_first_in_every_other_round() -> None:
+    order: list[str] = []
+
+    def named(name: str) -> Any:
+        return SimpleNamespace(round=lambda: order.append(name) or (1.0,))
+
+    beside = Beside(named("best"), (1.0,))
+    beside.round(named("candidate"), first=True)
+    beside.round(named("candidate"), first=False)
+    assert order == ["candidate", "best", "best", "candidate"]
 
 
 def test_the_floor_is_what_has_to_be_read_and_multiplied() -> None:

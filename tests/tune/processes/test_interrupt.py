@@ -106,7 +106,9 @@ def test_a_handler_of_the_application_stays(handler: signal.Handlers) -> None:
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Candidates cost nothing."""
     bench = SimpleNamespace(
-        trial=lambda task: Outcome(Status.OK, samples=(replay_fakes.milliseconds(task.config),) * 5),
+        trial=lambda task, meanwhile: Outcome(
+            Status.OK, samples=(replay_fakes.milliseconds(task.config),) * 5
+        ),
         finalist=replay_fakes.finalist,
         shoot_out=replay_fakes.shoot_out,
     )

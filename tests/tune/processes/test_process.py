@@ -29,6 +29,20 @@ def test_a_hanging_worker_is_ended() -> None:
         assert process.call(os.getpid, limit_s=30) != first
 
 
+def test_the_caller_has_time_for_something_else() -> None:
+    done: list[str] = []
+    with Process() as process:
+        assert process.call(math.sqrt, 9.0, limit_s=30, meanwhile=lambda: done.append("else")) == 3.0
+        with pytest.raises(ValueError, match="from here"):
+            process.call(time.sleep, 3600, limit_s=30, meanwhile=_fail)
+        assert process.call(math.sqrt, 16.0, limit_s=30) == 4.0, "the worker that slept was ended"
+    assert done == ["else"]
+
+
+def _fail() -> None:
+    raise ValueError("from here")
+
+
 def test_errors_of_the_function_come_back_and_keep_the_worker() -> None:
     with Process() as process:
         worker = process.call(os.getpid, limit_s=30)
