@@ -4,10 +4,14 @@ Two winners of the same code agree. Others are timed in interleaved rounds, at t
 a ragged one, and agree if neither would take the place of the other: by the tuner's own rule a holder falls
 only if the whole 95 % interval of the paired ratios is against it, and nothing inside the bucket speaks for
 it. The first takes part twice: what the same code differs by from itself is noise as well.
+
+Side by side two configs can be told apart that two tunes, each at its own time, cannot. So the table also
+says by how much the tunes differ in the time of the default, which both measured.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from splashgen.bench.winners import Won
@@ -24,6 +28,17 @@ __all__ = ["TARGET", "Meeting", "agreement", "common", "markdown", "meet"]
 TARGET = 0.95
 _SEED = 11
 _NEAR = 0.01
+_COLUMNS = (
+    "problem",
+    "first, ms",
+    "second, ms",
+    "ratio",
+    "ragged length",
+    "to itself",
+    "default",
+    "verdict",
+    "tuned in s",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +62,8 @@ class Meeting:
     """Of the first one's times to its own: how far the same code is from 1."""
     seconds: tuple[float | None, float | None] = (None, None)
     """That each tune took for the problem."""
+    default: float | None = None
+    """The default's time in the first tune, in parts of that in the second; None where it is not known."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -69,26 +86,30 @@ def meet(bench: Bench, gpu: Gpu, key: Key, one: Won, other: Won, seconds: float)
         To spend on repetitions: as many as the tuner does for the same power.
     """
     (problem, regime), configs = key, (one.entry.config, other.entry.config)
-    code, took = (one.entry.code_hash, other.entry.code_hash), (one.seconds, other.seconds)
+    code = one.entry.code_hash, other.entry.code_hash
+    told = partial(
+        Meeting, one.entry.title, code, seconds=(one.seconds, other.seconds), default=_default(one, other)
+    )
     if code[0] == code[1]:
-        return Meeting(one.entry.title, code, "same code", True, seconds=took)
+        return told("same code", True)
     if any(render(problem, config).hash != known for config, known in zip(configs, code, strict=True)):
-        reason = "the templates have changed since: tune anew"
-        return Meeting(one.entry.title, code, reason, None, seconds=took)
+        return told("the templates have changed since: tune anew", None)
     try:
         one_met, other_met = meeting(bench, problem, gpu, configs, _SEED, seconds, regime)
     except CallLost as error:
-        return Meeting(one.entry.title, code, f"the worker was lost: {error}", None, seconds=took)
-    return Meeting(
-        one.entry.title,
-        code,
+        return told(f"the worker was lost: {error}", None)
+    return told(
         *_verdict(one_met, other_met),
         (one_met.time.median, other_met.time.median),
         ratio(one_met.outcome.samples, other_met.outcome.samples),
         ratio(one_met.ragged, other_met.ragged) if one_met.ragged else None,
         ratio(one_met.outcome.samples, one_met.again),
-        took,
     )
+
+
+def _default(one: Won, other: Won) -> float | None:
+    mine, theirs = one.entry.default_time_ms, other.entry.default_time_ms
+    return mine.median / theirs.median if mine and theirs else None
 
 
 def _verdict(one: Standing, other: Standing) -> tuple[str, bool]:
@@ -111,17 +132,23 @@ def markdown(meetings: Sequence[Meeting], gpu: Gpu) -> str:
         f"# Two independent tunes on {gpu.name}",
         "",
         "Times of the winners in interleaved rounds on one device; ratios of first to second, with 95 %",
-        "bootstrap intervals. «To itself» is the first winner beside itself. Made by `benchmarks/agree.py`.",
+        "bootstrap intervals. «To itself» is the first winner beside itself; «default» is the time of the",
+        "same code, the default, in the first tune to that in the second. Made by `benchmarks/agree.py`.",
         "",
-        "| problem | first, ms | second, ms | ratio | ragged length | to itself | verdict | tuned in s |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(_COLUMNS)} |",
+        f"|{'---|' * len(_COLUMNS)}",
     ]
     for one in meetings:
         ms = ["", ""] if one.ms is None else [f"{each:.4g}" for each in one.ms]
         ratios = [_cell(each) for each in (one.ratio, one.ragged, one.again)]
         took = ", ".join("?" if each is None else f"{each:.0f}" for each in one.seconds)
-        lines.append(f"| {' | '.join([one.title, *ms, *ratios, one.verdict, took])} |")
+        default = "" if one.default is None else f"{one.default:.4f}"
+        lines.append(f"| {' | '.join([one.title, *ms, *ratios, default, one.verdict, took])} |")
     return "\n".join([*lines, "", *_summary(meetings)])
+
+
+def _apart(ratio: float) -> float:
+    return abs(ratio - 1.0)
 
 
 def _cell(interval: Interval | None) -> str:
@@ -137,7 +164,7 @@ def _summary(meetings: Sequence[Meeting]) -> list[str]:
         return ["No pair met."]
     timed = [one.ratio.median for one in met if one.ratio is not None]
     same = len(met) - len(timed)
-    near = same + sum(abs(each - 1.0) <= _NEAR for each in timed)
+    near = same + sum(_apart(each) <= _NEAR for each in timed)
     agreeing = sum(bool(one.agree) for one in met)
     reached = "reached" if share >= TARGET else "missed"
     lines = [
@@ -145,9 +172,16 @@ def _summary(meetings: Sequence[Meeting]) -> list[str]:
         f"{same} of them by the same code. {near} of {len(met)} are within {_NEAR:.0%} of each other.",
     ]
     if timed:
-        furthest = max(abs(each - 1.0) for each in timed)
-        itself = max(abs(one.again.median - 1.0) for one in met if one.again is not None)
+        furthest = max(map(_apart, timed))
+        itself = max(_apart(one.again.median) for one in met if one.again is not None)
         lines.append(f"The largest difference is {furthest:.2%}; of the same code to itself, {itself:.2%}.")
+    drifts = [_apart(one.default) for one in met if one.default is not None]
+    if drifts:
+        below = sum(one.ratio is None or _apart(one.ratio.median) <= max(drifts) for one in met)
+        lines.append(
+            f"The default's time differs between the tunes by up to {max(drifts):.2%};"
+            f" {below} of {len(met)} pairs are within that of each other."
+        )
     took = [each for one in meetings for each in one.seconds if each is not None]
     if took:
         lines.append(f"A problem took {max(took):.0f} s at most, from its start to its stored winner.")

@@ -18,7 +18,7 @@ from splashgen.tune.measure.outcome import Outcome, Status
 
 __all__ = ["Standing", "confirm", "meeting", "winner"]
 
-_FINALISTS = 5
+_FINALISTS = 4
 _EXAMINED = 10
 """Candidates that are examined at most to find the finalists."""
 _RAGGED_PART = 0.3

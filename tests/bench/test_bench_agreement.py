@@ -96,6 +96,19 @@ def test_who_does_not_meet_is_not_counted() -> None:
     assert len({line.count("|") for line in table.splitlines() if line.startswith("|")}) == 1
 
 
+def test_what_two_tunes_say_of_the_same_code_is_told() -> None:
+    """The default took 2 ms in one tune and 2.5 in the other, so winners that differ by 20 % may be alike."""
+    one, other = (
+        Won(replace(entry(config), default_time_ms=Timing(ms, ms, ms)))
+        for config, ms in ((DEFAULT, 2.0), (FASTEST, 2.5))
+    )
+    met = meet(Bench(default_own=0.9, default_ragged=0.9), CPU, KEY, one, other, 10.0)
+    assert met.default == 0.8 and met.verdict == "the first is faster"
+    table = markdown([met, _met(default_own=0.5)], CPU)
+    assert "by up to 20.00%; 1 of 2 pairs are within that" in table and "| 0.8000 |" in table
+    assert "default's time" not in markdown([_met(default_own=0.5)], CPU)
+
+
 def test_winners_are_read_from_files_studies_and_both(tmp_path: Path) -> None:
     save(CPU, [entry(DEFAULT), entry(DEFAULT, OTHER, Status.PLANNED)], tmp_path / "files")
     assert winners(str(tmp_path / "files"), CPU) == {KEY: Won(entry(DEFAULT))}

@@ -32,6 +32,8 @@ __all__ = ["Best", "ShootOut", "Trial", "judge_finalist", "rejected", "run_shoot
 
 _WARM_PART = 0.05
 """Of the seconds of a shoot-out, for each finalist."""
+_FEWEST_MEETINGS = 10
+"""Rounds of a shoot-out, however slow: five cannot tell one percent on a chip at its power limit."""
 _CLASS = 8
 """Candidates of a search that sit the same exam, one after the other: its truths are the costly part."""
 _TIMED_SEED = 7
@@ -150,7 +152,7 @@ def run_shoot_out(task: ShootOut) -> tuple[tuple[float, ...], ...]:
     order, draw = list(range(len(subjects))), random.Random(task.seed)
     for subject in subjects:
         subject.warm_up(_WARM_PART * task.seconds)
-    for _ in rounds(task.seconds):
+    for _ in rounds(task.seconds, _FEWEST_MEETINGS):
         draw.shuffle(order)
         for place in order:
             samples[place].append(geometric_mean(subjects[place].round()))

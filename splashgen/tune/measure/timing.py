@@ -152,11 +152,11 @@ class _Passes:
         return self._case.backward(self._kernel, self._inputs, result)
 
 
-def rounds(seconds: float) -> Iterator[int]:
+def rounds(seconds: float, fewest: int = _FEWEST) -> Iterator[int]:
     """Count rounds until the time is up; few where they are slow, and not without end where they are fast."""
     began = time.monotonic()
     for number in range(_MOST):
-        if number >= _FEWEST and time.monotonic() - began >= seconds:
+        if number >= fewest and time.monotonic() - began >= seconds:
             return
         yield number
 
