@@ -96,6 +96,8 @@ class Session:
         """
         with contextlib.closing(Pipeline(self._search, self._problem, self._gpu, self._pool)) as candidates:
             waiting = True
+            if self._pool is not None:
+                self._bench.prepare(self._gpu)
             while True:
                 interrupt.look()
                 reason = self._progress.met(self._limits, self._search.exhaustive)

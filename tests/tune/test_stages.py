@@ -16,7 +16,7 @@ import pytest
 import replay_fakes
 from replay_fakes import LIMITS, PROBLEMS
 
-from splashgen.gpu import CPU
+from splashgen.gpu import CPU, Gpu
 from splashgen.store import load, user_folder
 from splashgen.tune import campaign, tuner
 from splashgen.tune.measure.evaluate import Trial
@@ -49,6 +49,9 @@ class Bench:
 
     def __exit__(self, *error: object) -> None:
         return None
+
+    def prepare(self, gpu: Gpu) -> None:
+        pass
 
     def trial(self, task: Trial, meanwhile: Callable[[], None]) -> Outcome:
         meanwhile()

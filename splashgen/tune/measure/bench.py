@@ -4,7 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from splashgen.tune.measure.evaluate import ShootOut, Trial, judge_finalist, run_shoot_out, run_trial
+from splashgen.gpu import Gpu
+from splashgen.tune.measure.evaluate import (
+    ShootOut,
+    Trial,
+    judge_finalist,
+    prepare_device,
+    run_shoot_out,
+    run_trial,
+)
 from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.processes.process import CallHung, CallLost, Process, idle
 
@@ -34,6 +42,10 @@ class Bench:
     def __init__(self, tools: Tools, candidate_seconds: float) -> None:
         self._tools, self._limit_s = tools, candidate_seconds
         self._process = Process()
+
+    def prepare(self, gpu: Gpu) -> None:
+        """Let the worker begin with its imports and the device's context, while the first kernels compile."""
+        self._process.prepare(prepare_device, gpu)
 
     def trial(self, trial: Trial, meanwhile: Callable[[], None] = idle) -> Outcome:
         """Judge and time one candidate; whatever it does is an outcome, never an exception.

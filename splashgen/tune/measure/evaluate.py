@@ -28,7 +28,16 @@ from splashgen.tune.measure.timing import (
     timed_inputs,
 )
 
-__all__ = ["Best", "ShootOut", "Trial", "judge_finalist", "rejected", "run_shoot_out", "run_trial"]
+__all__ = [
+    "Best",
+    "ShootOut",
+    "Trial",
+    "judge_finalist",
+    "prepare_device",
+    "rejected",
+    "run_shoot_out",
+    "run_trial",
+]
 
 _WARM_PART = 0.05
 """Of the seconds of a shoot-out, for each finalist."""
@@ -80,6 +89,11 @@ class ShootOut:
     seed: int
     seconds: float
     regime: Regime = Regime.MIXED
+
+
+def prepare_device(gpu: Gpu) -> None:
+    """Import and set up what the first trial would wait for."""
+    torch.zeros(1, device=device_of(gpu))
 
 
 def run_trial(trial: Trial) -> Outcome:

@@ -59,7 +59,18 @@ class Process:
         self._environment = dict(environment or {})
         self._child: subprocess.Popen[bytes] | None = None
         self._pipe: Connection[Any, Any] | None = None
+        self._prepared = False
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
+
+    def prepare(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Start the process if there is none, with a call whose answer is of no interest.
+
+        The next call waits for its end, as it would for the start.
+        """
+        if self._child is None:
+            with contextlib.suppress(OSError):  # the next call says what is wrong
+                self._started().send((function, arguments))
+                self._prepared = True
 
     def call(
         self,
@@ -88,7 +99,10 @@ class Process:
             pipe = self._started()
             pipe.send((function, arguments))
             meanwhile()
-            self._expect(pipe, _START_SECONDS, "The worker did not start")
+            # A prepared process says first that it has begun with that, and how it ended.
+            for _ in range(3 if self._prepared else 1):
+                self._expect(pipe, _START_SECONDS, "The worker did not start")
+            self._prepared = False
             answer = self._expect(pipe, limit_s, "It did not end")
         except (EOFError, OSError) as error:
             raise CallCrashed(self._obituary()) from error
@@ -115,6 +129,7 @@ class Process:
         if self._pipe is not None:
             self._pipe.close()
         self._child = self._pipe = None
+        self._prepared = False
 
     def __enter__(self) -> "Process":
         return self

@@ -29,6 +29,25 @@ def test_a_hanging_worker_is_ended() -> None:
         assert process.call(os.getpid, limit_s=30) != first
 
 
+def test_a_process_that_was_prepared_is_the_one_that_answers() -> None:
+    with Process() as process:
+        process.prepare(os.getpid)
+        process.prepare(os.abort)  # there is a process already
+        assert process.call(math.sqrt, 9.0, limit_s=30) == 3.0
+        assert process.call(math.sqrt, 16.0, limit_s=30) == 4.0
+
+
+def test_what_goes_wrong_while_preparing_is_the_next_call_s() -> None:
+    with Process() as process:
+        process.prepare(math.sqrt, -1.0)
+        assert process.call(math.sqrt, 9.0, limit_s=30) == 3.0, "an error keeps the worker"
+        process.close()
+        process.prepare(os._exit, 3)
+        with pytest.raises(CallCrashed, match="exit code 3"):
+            process.call(math.sqrt, 9.0, limit_s=30)
+        assert process.call(math.sqrt, 16.0, limit_s=30) == 4.0
+
+
 def test_the_caller_has_time_for_something_else() -> None:
     done: list[str] = []
     with Process() as process:
