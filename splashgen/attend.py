@@ -7,6 +7,7 @@ from torch import Tensor
 
 from splashgen.ahead import compile_ahead
 from splashgen.autograd import AttentionFunction, Call, ZeroFunction
+from splashgen.batches import crowded, parts
 from splashgen.dispatch import memo
 from splashgen.features import alpha_tensor, feature_arguments, on_device_of, tau_of_nothing
 from splashgen.operators import attention_operator, needs_operator, tables
@@ -24,17 +25,26 @@ def attend(request: Request, return_tau: bool, return_support: bool) -> Any:
     if torch._C._is_any_autocast_enabled():
         query, key, value = _autocast(*request[:3])
         request = request._replace(query=query, key=key, value=value)
-    if needs_operator():
-        out, tau = _through_operator(request)
-    else:
-        plan, new = _planned(request)
-        out, tau = _run(plan, request, new)
+    out, tau = _computed(request)
     if not return_support:
         return (out, tau) if return_tau else out
     query, key, _, alpha, options, masks, packed = request
     causal, scale, window_size = settle(options, query.shape[-1])
     support = support_size(query, key, tau, alpha, scale, causal, window_size, *masks, packed)
     return (out, tau, support) if return_tau else (out, support)
+
+
+def _computed(request: Request) -> tuple[Tensor, Tensor]:
+    if needs_operator():
+        return _through_operator(request)
+    plan, new = _planned(request)
+    return _run(plan, request, new)
+
+
+def _by_parts(request: Request) -> tuple[Tensor, Tensor]:
+    done = [_computed(part) for part in parts(request)]
+    out, tau = (torch.cat(each) for each in zip(*done, strict=True))
+    return out, tau
 
 
 def _planned(request: Request) -> tuple[Plan, bool]:
@@ -78,6 +88,8 @@ def _run(plan: Plan, request: Request, new: bool) -> tuple[Tensor, Tensor]:
     query, key, value, alpha, _, masks, packed = request
     if plan.kernel is None:
         return _nothing(request)
+    if plan.crowded:
+        return _by_parts(request)
     dtype = query.dtype
     if plan.widened:
         query, key, value = query.float(), key.float(), value.float()
@@ -110,6 +122,8 @@ def _nothing(request: Request) -> tuple[Tensor, Tensor]:
 
 def _through_operator(request: Request) -> tuple[Tensor, Tensor]:
     check(request)
+    if crowded(request):
+        return _by_parts(request)
     query, key, value, alpha, options, masks, packed = request
     causal, scale, window_size = settle(options, query.shape[-1])
     tensor, number = (alpha, 0.0) if isinstance(alpha, Tensor) else (None, float(alpha))

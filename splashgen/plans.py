@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from splashgen.alpha import AlphaClass
+from splashgen.batches import crowded
 from splashgen.checks import (
     check_alpha_argument,
     check_attention,
@@ -61,6 +62,8 @@ class Plan:
     """Whether the kernel computes in a wider dtype than the inputs have."""
     plain: bool
     """Whether the kernel has no features besides α."""
+    crowded: bool
+    """Whether the batch is computed in parts."""
 
 
 def signature(request: Request, training: bool) -> tuple[Any, ...]:
@@ -152,4 +155,5 @@ def plan_for(request: Request, training: bool) -> Plan:
         training=training,
         widened=dtype_of(query).value != str(query.dtype).removeprefix("torch."),
         plain=packed is None and window_size == (-1, -1) and not any(present),
+        crowded=crowded(request),
     )

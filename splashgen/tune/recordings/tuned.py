@@ -16,6 +16,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from splashgen.config import Config, Value
+from splashgen.families import family_named
 from splashgen.store import Provenance, Regime
 from splashgen.tune.recordings.recording import Head, Recording, Row
 from splashgen.tune.study.records import ENDED, record_of
@@ -78,7 +79,6 @@ def _recording(about: About, trials: Sequence[FrozenTrial]) -> Recording | None:
     records = [record for trial in ended if not (record := record_of(about.family, trial)).free]
     if not records:
         return None
-    # A search begins with the default, wherever that is one of its points.
     first = next(trial for trial in trials if trial.params)
     choices: dict[str, tuple[Value, ...]] = {
         name: tuple(value for value in each.choices if value is not None)
@@ -90,13 +90,19 @@ def _recording(about: About, trials: Sequence[FrozenTrial]) -> Recording | None:
         about.gpu,
         about.family,
         choices,
-        Config.of(about.family, first.params),
+        _default(about, [record.config for record in records], Config.of(about.family, first.params)),
         math.prod(map(len, choices.values())),
         about.limits.timing_seconds,
         replace(about.made or _made(about.versions), date=_day(ended)),
     )
     rows = {record.config: Row(record.config, record.code_hash, record.outcome) for record in records}
     return Recording(head, tuple(rows.values()))
+
+
+def _default(about: About, evaluated: Sequence[Config], first: Config) -> Config:
+    """Every search evaluates the family's default; if that is another one by now, where the search began."""
+    default = family_named(about.family).default(about.problem, about.gpu)
+    return default if default in evaluated else first
 
 
 def _made(versions: str) -> Provenance:

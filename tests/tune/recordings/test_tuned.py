@@ -92,6 +92,20 @@ def test_a_study_that_runs_grows_and_keeps_the_name_of_its_file(tmp_path: Path) 
     assert tuned.name not in names, "a study of the same name, in another storage"
 
 
+def test_the_default_is_the_family_s_wherever_the_search_began(tmp_path: Path) -> None:
+    """A search begins with the stored winner, if there is one."""
+    other = next(
+        config for config in family_for(PROBLEM, CPU).space.feasible(PROBLEM, CPU) if config != DEFAULT
+    )
+    journal = Journal(open_storage(tmp_path), PROBLEM, CPU, family_for(PROBLEM, CPU).space)
+    heads = []
+    for place, config in enumerate((other, DEFAULT)):
+        journal.tell(journal.take(config), Outcome(Status.OK, samples=(1.0,)), f"{place}" * 16)
+        ((tuned,), _) = recordings_of(open_storage(tmp_path).optuna)
+        heads.append(tuned.recording.head.default)
+    assert heads == [other, DEFAULT]
+
+
 def test_other_regimes_chips_and_versions_are_left_out_or_understood(tmp_path: Path) -> None:
     storage, problem = open_storage(tmp_path), attention(DType.FLOAT32, 32, 64)
     space = family_for(problem, CPU).space.narrowed(problem, CPU)
