@@ -4,7 +4,8 @@
 
 Recordings come from `splashgen record`, or, of what tunes measured, from `splashgen recordings`; several of
 one problem on one chip are taken together. Each problem of the chip `--fit-on` is judged with constants
-fitted to its other problems, and each problem of any other chip with constants fitted to all of them. With
+fitted to its other problems, and each problem of any other chip with constants fitted to all of them; all
+of them are judged with the shipped constants too. With
 `--planned N`, N candidates are planned for each problem with those constants, as if nothing had been
 measured, and their first choice is looked up among the measured. With `--store`, the constants fitted to all
 problems become the ones of the chip's architecture in `splashgen/plan/constants.json`.
@@ -22,9 +23,9 @@ from splashgen.config import Config
 from splashgen.errors import KernelError
 from splashgen.gpu import Gpu
 from splashgen.plan import Compiled, plan_problem
-from splashgen.plan.constants import START, store_constants
+from splashgen.plan.constants import START, constants_for, store_constants
 from splashgen.plan.fit import fit
-from splashgen.plan.judge import Judgement, Planned, judge_held_out, judge_other_chip, planned
+from splashgen.plan.judge import Judgement, Planned, judge, judge_held_out, judge_other_chip, planned
 from splashgen.plan.recorded import Recorded, recorded
 from splashgen.problem import Problem
 from splashgen.store import Provenance
@@ -58,7 +59,8 @@ def main() -> None:
             [(one, _planned(one, compiled, options.planned)) for one in judgements]
             for judgements in (judge_held_out(fitted, START), judge_other_chip(fitted, others, START))
         )
-    text = "\n".join(_report(made, fitted, held_out, elsewhere, asdict(constants)))
+    shipped = [judge(each, constants_for(each.gpu)[0]) for each in everything]
+    text = "\n".join(_report(made, fitted, held_out, elsewhere, shipped, asdict(constants)))
     print(text)
     if options.output:
         options.output.write_text(text + "\n", encoding="utf-8")
@@ -91,6 +93,7 @@ def _report(
     fitted: Sequence[Recorded],
     held_out: Sequence[Judged],
     others: Sequence[Judged],
+    shipped: Sequence[Judgement],
     constants: dict[str, float],
 ) -> Iterator[str]:
     yield f"# Plans against measurements, fitted on {fitted[0].gpu.name}\n"
@@ -105,6 +108,9 @@ def _report(
     if others:
         yield "\n## Chips that the fit never saw\n"
         yield from _table(others)
+    basis = " and ".join(dict.fromkeys(constants_for(each.recorded.gpu)[1] for each in shipped))
+    yield f"\n## With what is shipped: {basis}\n"
+    yield from _table([(each, None) for each in shipped])
     yield "\n## Constants fitted to all problems of the chip\n"
     yield ", ".join(f"{name} {value:.4g}" for name, value in constants.items()) + "."
 
