@@ -116,7 +116,7 @@ def _timed(trial: Trial, kernel: Kernel, passed: Outcome, device: torch.device) 
     for _ in range(2):
         subject = Subject(case_for(trial.problem.operation), kernel, inputs, Stopwatch(device))
         with observed(device) as conditions:
-            timed = list(repeat(subject, trial.seconds, _beside(trial, device)))
+            timed = _repeated(subject, trial.seconds, _beside(trial, device))
         laps = tuple(map(statistics.median, zip(*timed, strict=True)))
         below = [(lap, floor) for lap, floor in zip(laps, floors, strict=True) if lap < floor]
         if not below:
@@ -127,6 +127,17 @@ def _timed(trial: Trial, kernel: Kernel, passed: Outcome, device: torch.device) 
         f"It took {lap:.4g} ms, measured twice, but reading its inputs and multiplying takes {floor:.4g} ms."
     )
     return Outcome(Status.IMPLAUSIBLE, reason, passed.errors, conditions=conditions)
+
+
+def _repeated(subject: Subject, seconds: float, best: Beside | None) -> list[tuple[float, ...]]:
+    """Rounds; where they say that the subject is the best, others, for these were chosen for being low.
+
+    It is the measure of all that follow, and a hundred lucky bests would make a scale that shrinks.
+    """
+    timed = list(repeat(subject, seconds, best))
+    if best is not None and best.beaten(timed):
+        return list(repeat(subject, seconds, best))
+    return timed
 
 
 def _beside(trial: Trial, device: torch.device) -> Beside | None:

@@ -1,6 +1,7 @@
 """Timing kernels: cold caches, no launch gaps, rounds that visit every workload once."""
 
 import functools
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -177,6 +178,10 @@ class Beside:
         mine = mine or subject.round()
         laps = zip(mine, others, self.laps, strict=True)
         return tuple(lap / other * then for lap, other, then in laps)
+
+    def beaten(self, timed: Sequence[tuple[float, ...]]) -> bool:
+        """Whether rounds of another one say that it is faster."""
+        return statistics.median(map(geometric_mean, timed)) < geometric_mean(self.laps)
 
 
 def repeat(subject: Subject, seconds: float, best: Beside | None = None) -> Iterator[tuple[float, ...]]:

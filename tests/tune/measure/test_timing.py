@@ -137,6 +137,17 @@ def test_a_device_that_slows_down_slows_down_both() -> None:
     assert _beside(Watch([1.2]), Watch([1.5]))[-1] == pytest.approx((0.8, 0.8))
 
 
+def test_a_new_best_is_timed_again_for_it_was_chosen_for_being_low() -> None:
+    lucky = Watch([0.9] * 100 + [1.1] * 10_000)
+    beside = Beside(_subject(Watch([1.0])), (1.0,))
+    first = list(repeat(_subject(lucky), 60.0, beside))
+    assert beside.beaten(first)
+    lucky = Watch([0.9] * 10 + [1.1] * 10_000)
+    assert evaluate._repeated(_subject(lucky), 60.0, beside)[-1] == (pytest.approx(1.1),)
+    slower = Watch([1.1])
+    assert len(evaluate._repeated(_subject(slower), 60.0, beside)) == 8 and slower.calls < 20
+
+
 def test_each_of_the_two_is_first_in_every_other_round() -> None:
     order: list[str] = []
 
