@@ -15,7 +15,7 @@ from splashgen.tune.confirm import confirm, winner
 from splashgen.tune.entries import winning_entry
 from splashgen.tune.limits import Limits
 from splashgen.tune.measure.bench import Bench
-from splashgen.tune.measure.evaluate import Best, Trial
+from splashgen.tune.measure.evaluate import Anchor, Trial
 from splashgen.tune.measure.outcome import Outcome
 from splashgen.tune.pipeline import Pipeline
 from splashgen.tune.processes import interrupt
@@ -130,9 +130,17 @@ class Session:
 
     def _evaluated(self, ticket: Ticket, meanwhile: Callable[[], None]) -> Outcome:
         """What the bench says of a candidate, which is given back if the tuner is stopped meanwhile."""
-        seconds, record, regime = self._limits.timing_seconds, self._progress.best, self._journal.regime
-        best = Best.of(record.config, record.outcome) if record else None
-        trial = Trial(self._problem, ticket.config, self._gpu, ticket.number, seconds, best, regime)
+        first, best = self._progress.first, self._progress.best
+        trial = Trial(
+            self._problem,
+            ticket.config,
+            self._gpu,
+            ticket.number,
+            self._limits.timing_seconds,
+            Anchor.of(first.config, first.outcome) if first else None,
+            best.outcome.laps if best else (),
+            self._journal.regime,
+        )
         try:
             return self._bench.trial(trial, meanwhile)
         except BaseException:

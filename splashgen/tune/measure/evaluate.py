@@ -29,7 +29,7 @@ from splashgen.tune.measure.timing import (
 )
 
 __all__ = [
-    "Best",
+    "Anchor",
     "ShootOut",
     "Trial",
     "judge_finalist",
@@ -50,15 +50,19 @@ _TIMED_SEED = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Best:
-    """The fastest candidate so far."""
+class Anchor:
+    """The first candidate that was timed, and what all others are compared with.
+
+    Not the best so far: of many it is the one that was luckiest when it was timed, and a scale that is
+    fixed to it, and to its successors, shrinks.
+    """
 
     config: Config
     laps: tuple[float, ...]
     """`Outcome.laps` of it."""
 
     @classmethod
-    def of(cls, config: Config, outcome: Outcome) -> "Best | None":
+    def of(cls, config: Config, outcome: Outcome) -> "Anchor | None":
         """None where its laps are not known: earlier versions kept none."""
         return cls(config, outcome.laps) if outcome.laps else None
 
@@ -73,8 +77,10 @@ class Trial:
     seed: int
     seconds: float
     """To spend on repetitions."""
-    best: Best | None = None
-    """Is timed in the same rounds, so that drift cancels; a candidate that is certainly behind has few."""
+    anchor: Anchor | None = None
+    """Is timed in the same rounds, so that drift cancels."""
+    best: tuple[float, ...] = ()
+    """`Outcome.laps` of the fastest so far: a candidate that is certainly behind is timed less often."""
     regime: Regime = Regime.MIXED
     """What it is timed on; it is judged on the same inputs in all of them."""
 
@@ -116,7 +122,7 @@ def _timed(trial: Trial, kernel: Kernel, passed: Outcome, device: torch.device) 
     for _ in range(2):
         subject = Subject(case_for(trial.problem.operation), kernel, inputs, Stopwatch(device))
         with observed(device) as conditions:
-            timed = _repeated(subject, trial.seconds, _beside(trial, device))
+            timed = list(repeat(subject, trial.seconds, _beside(trial, device), trial.best))
         laps = tuple(map(statistics.median, zip(*timed, strict=True)))
         below = [(lap, floor) for lap, floor in zip(laps, floors, strict=True) if lap < floor]
         if not below:
@@ -129,27 +135,16 @@ def _timed(trial: Trial, kernel: Kernel, passed: Outcome, device: torch.device) 
     return Outcome(Status.IMPLAUSIBLE, reason, passed.errors, conditions=conditions)
 
 
-def _repeated(subject: Subject, seconds: float, best: Beside | None) -> list[tuple[float, ...]]:
-    """Rounds; where they say that the subject is the best, others, for these were chosen for being low.
-
-    It is the measure of all that follow, and a hundred lucky bests would make a scale that shrinks.
-    """
-    timed = list(repeat(subject, seconds, best))
-    if best is not None and best.beaten(timed):
-        return list(repeat(subject, seconds, best))
-    return timed
-
-
 def _beside(trial: Trial, device: torch.device) -> Beside | None:
-    if trial.best is None:
+    if trial.anchor is None:
         return None
-    subject = _warm(trial.problem, trial.best.config, trial.regime, device, trial.seconds / 4.0)
-    return Beside(subject, trial.best.laps)
+    subject = _warm(trial.problem, trial.anchor.config, trial.regime, device, trial.seconds / 4.0)
+    return Beside(subject, trial.anchor.laps)
 
 
 @functools.lru_cache(maxsize=1)
 def _warm(problem: Problem, config: Config, regime: Regime, device: torch.device, seconds: float) -> Subject:
-    """The best so far, kept from one candidate to the next."""
+    """The anchor, kept from one candidate to the next."""
     inputs = timed_inputs(problem, _TIMED_SEED, device, regime)
     subject = Subject(case_for(problem.operation), build(problem, config), inputs, Stopwatch(device))
     subject.warm_up(seconds)

@@ -1,7 +1,6 @@
 """Timing kernels: cold caches, no launch gaps, rounds that visit every workload once."""
 
 import functools
-import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ _BEHIND = 1.03
 """A candidate that is certainly this many times slower than the best is not worth more rounds either; those
 that are nearer may be finalists."""
 _KNOWN = 0.001
-"""A time beside the best that is known to this part is not worth more rounds,"""
+"""A time beside the anchor that is known to this part is not worth more rounds,"""
 _KNOWN_APART = 0.15
 """nor one that is known to this part of its distance from the best."""
 _FIRST_LOOK, _LOOKS = 8, 4
@@ -179,21 +178,21 @@ class Beside:
         laps = zip(mine, others, self.laps, strict=True)
         return tuple(lap / other * then for lap, other, then in laps)
 
-    def beaten(self, timed: Sequence[tuple[float, ...]]) -> bool:
-        """Whether rounds of another one say that it is faster."""
-        return statistics.median(map(geometric_mean, timed)) < geometric_mean(self.laps)
 
-
-def repeat(subject: Subject, seconds: float, best: Beside | None = None) -> Iterator[tuple[float, ...]]:
-    """Rounds of a subject once it is warm: as many as fit; beside the best, as many as it takes to know.
+def repeat(
+    subject: Subject, seconds: float, anchor: Beside | None = None, best: Sequence[float] = ()
+) -> Iterator[tuple[float, ...]]:
+    """Rounds of a subject once it is warm: as many as fit, or as many as it takes to know.
 
     Parameters
     ----------
     seconds : float
         To spend; a part of it, at most a quarter, goes to warming up.
-    best : Beside, optional
-        The fastest so far. Its drift is taken out of the times, and few rounds are enough for a subject that
-        is certainly slower.
+    anchor : Beside, optional
+        Takes part in each round, and its drift is taken out of the times.
+    best : sequence of float
+        Median milliseconds of the fastest so far on each of the inputs: few rounds are enough for a subject
+        that is certainly slower. Empty if there is none.
     """
     began = time.monotonic()
     subject.warm_up(seconds / 4.0)
@@ -201,19 +200,19 @@ def repeat(subject: Subject, seconds: float, best: Beside | None = None) -> Iter
     pairs: list[tuple[float, float]] = []
     hopeless = 0
     for number in rounds(seconds - (time.monotonic() - began)):
-        laps = best.round(subject, first=number % 2 == 0) if best else subject.round()
+        laps = anchor.round(subject, first=number % 2 == 0) if anchor else subject.round()
         yield laps
-        if best is None:
+        if not best:
             continue
         samples.append(geometric_mean(laps))
-        hopeless += samples[-1] > _HOPELESS * geometric_mean(best.laps)
-        pairs += zip(laps, best.laps, strict=True)
+        hopeless += samples[-1] > _HOPELESS * geometric_mean(best)
+        pairs += zip(laps, best, strict=True)
         if hopeless == 2 or slower_beyond_doubt(pairs, _BEHIND):
             return
-        if number + 1 >= _FIRST_LOOK and (number + 1) % _LOOKS == 0 and _well_known(samples, best):
+        if anchor and number + 1 >= _FIRST_LOOK and (number + 1) % _LOOKS == 0 and _well_known(samples, best):
             return
 
 
-def _well_known(samples: Sequence[float], best: Beside) -> bool:
+def _well_known(samples: Sequence[float], best: Sequence[float]) -> bool:
     time = Interval.of(samples)
-    return time.uncertainty <= max(_KNOWN, _KNOWN_APART * abs(time.median / geometric_mean(best.laps) - 1.0))
+    return time.uncertainty <= max(_KNOWN, _KNOWN_APART * abs(time.median / geometric_mean(best) - 1.0))

@@ -17,7 +17,7 @@ from splashgen.render import render
 from splashgen.space import Space
 from splashgen.store import current
 from splashgen.tune.measure.bench import Bench, Tools
-from splashgen.tune.measure.evaluate import Best, Trial
+from splashgen.tune.measure.evaluate import Anchor, Trial
 from splashgen.tune.pipeline import compile_pool, settled
 from splashgen.tune.recordings.files import RecordingError, append, begin, mend, read
 from splashgen.tune.recordings.kernels import resources_of
@@ -86,7 +86,7 @@ def record(
     rows = list(recording.rows)
     for row in rows:
         todo.pop(row.code_hash, None)
-    best = min((row for row in rows if row.outcome.ok), key=_median, default=None)
+    timed = [row for row in rows if row.outcome.ok]
     with ExitStack() as stack:
         bench = stack.enter_context(Bench(tools or Tools(), candidate_seconds))
         pool = compile_pool(gpu, candidate_seconds)
@@ -97,13 +97,14 @@ def record(
                 break
             outcome = None if compiled is None else settled(compiled, gpu)
             if outcome is None:
-                beside = Best.of(best.config, best.outcome) if best else None
-                outcome = bench.trial(Trial(problem, config, gpu, _SEED, timing_seconds, beside))
+                anchor = Anchor.of(timed[0].config, timed[0].outcome) if timed else None
+                best = min(timed, key=_median).outcome.laps if timed else ()
+                outcome = bench.trial(Trial(problem, config, gpu, _SEED, timing_seconds, anchor, best))
             row = Row(config, code_hash, outcome, () if compiled is None else resources_of(compiled))
             append(path, head, row)
             rows.append(row)
             if outcome.ok:
-                best = min(row, best or row, key=_median)
+                timed.append(row)
             told(row, len(rows), head.points)
     return Recording(recording.head, tuple(rows))
 

@@ -46,6 +46,11 @@ class Progress:
         return sorted(correct, key=lambda record: record.outcome.median)
 
     @property
+    def first(self) -> Record | None:
+        """The correct candidate that this worker learned of first."""
+        return next((record for record in self._records if record.outcome.ok), None)
+
+    @property
     def best(self) -> Record | None:
         """The fastest correct candidate."""
         return next(iter(self.ranked), None)

@@ -10,7 +10,7 @@ from tune_fakes import PROBLEM, TOOLS
 from splashgen.config import Config
 from splashgen.gpu import CPU
 from splashgen.tune.measure.bench import Bench
-from splashgen.tune.measure.evaluate import Best, ShootOut, Trial
+from splashgen.tune.measure.evaluate import Anchor, ShootOut, Trial
 from splashgen.tune.measure.outcome import Outcome, Status
 
 pytestmark = pytest.mark.usefixtures("faulty")
@@ -20,8 +20,9 @@ def _config(fault: str = "none", delay_ms: int = 1) -> Config:
     return Config.of("aaa_faulty", {"fault": fault, "delay_ms": delay_ms, "comment": 0})
 
 
-def _trial(fault: str, best: Best | None = None, delay_ms: int = 1) -> Trial:
-    return Trial(PROBLEM, _config(fault, delay_ms), CPU, seed=1, seconds=0.05, best=best)
+def _trial(fault: str, anchor: Anchor | None = None, delay_ms: int = 1) -> Trial:
+    laps = anchor.laps if anchor else ()
+    return Trial(PROBLEM, _config(fault, delay_ms), CPU, seed=1, seconds=0.05, anchor=anchor, best=laps)
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +77,9 @@ def test_the_worst_error_is_kept_of_a_wrong_candidate(bench: Bench) -> None:
 
 def test_a_hopeless_candidate_is_timed_twice(bench: Bench) -> None:
     best = bench.trial(_trial("none"))
-    beside = Best.of(_config(), best)
-    assert beside is not None and Best.of(_config(), Outcome(Status.OK)) is None
-    assert len(bench.trial(_trial("none", beside, delay_ms=8)).samples) == 2
+    anchor = Anchor.of(_config(), best)
+    assert anchor is not None and Anchor.of(_config(), Outcome(Status.OK)) is None
+    assert len(bench.trial(_trial("none", anchor, delay_ms=8)).samples) == 2
 
 
 def test_the_shoot_out_pairs_its_samples(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from tune_fakes import PROBLEM
 from splashgen.families import family_for
 from splashgen.gpu import CPU
 from splashgen.space import Space
-from splashgen.tune.measure.evaluate import Trial
+from splashgen.tune.measure.evaluate import Anchor, Trial
 from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.recordings import record as record_module
 from splashgen.tune.recordings.files import RecordingError, append, mend, read
@@ -65,9 +65,10 @@ def test_every_point_is_measured_once_the_default_first(tmp_path: Path) -> None:
     assert sum(row.outcome.status is Status.DOES_NOT_FIT for row in recording.rows) == 2
     # All sit one exam, and are compared with the best so far.
     assert len({trial.seed for trial in Bench.trials}) == 1
-    assert Bench.trials[0].best is None
-    best = Bench.trials[-1].best
-    assert best is not None and best.config["chunk"] == best.laps[0] == 16384
+    assert Bench.trials[0].best == () and Bench.trials[-1].best == (16384.0,)
+    # The default is the first, and the measure of all others.
+    chunk = float(DEFAULT.number("chunk"))
+    assert [trial.anchor for trial in Bench.trials] == [None] + [Anchor(DEFAULT, (chunk,))] * 7
 
 
 def test_what_is_read_is_what_was_measured(tmp_path: Path) -> None:
