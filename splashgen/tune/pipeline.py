@@ -42,6 +42,7 @@ class Pipeline:
     def __init__(self, search: "Search", problem: Problem, gpu: Gpu, pool: CompilePool | None) -> None:
         self._search, self._problem, self._gpu, self._pool = search, problem, gpu, pool
         self._compiling: dict[Future[Any], Ticket] = {}
+        self._begun = False
 
     def __iter__(self) -> "Pipeline":
         return self
@@ -55,9 +56,12 @@ class Pipeline:
         self.top_up()
         if not self._compiling:
             raise StopIteration
-        done = interrupt.until(lambda seconds: wait(self._compiling, seconds, FIRST_COMPLETED).done)
+        # The very first is where the search starts, and what all others are compared with.
+        awaited = list(self._compiling)[: None if self._begun else 1]
+        done = interrupt.until(lambda seconds: wait(awaited, seconds, FIRST_COMPLETED).done)
+        self._begun = True
         # The one that was asked for first: the default comes early.
-        ready = next(future for future in self._compiling if future in done)
+        ready = next(future for future in awaited if future in done)
         return self._compiling.pop(ready), settled(ready, self._gpu)
 
     def top_up(self) -> None:

@@ -1,5 +1,6 @@
 """Compiling ahead: what does not fit never runs, and what was not reached is given back."""
 
+import threading
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -49,6 +50,26 @@ def test_what_the_compiler_rejects_has_its_outcome_before_it_runs() -> None:
     assert "1000000 bytes of shared memory" in settled["wrong"].reason
     assert settled["raise"] == Outcome(Status.FAILED, "It does not compile.")
     assert settled["none"] is None and settled["abort"] is None
+
+
+def test_the_start_of_a_search_comes_first_however_long_it_compiles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 5)
+
+    class Late(Pool):
+        first: "Future[Any] | None" = None
+
+        def submit(self, job: Job) -> "Future[Any]":
+            future = super().submit(job)
+            if self.first is not None:
+                return future
+            self.first = Future()
+            threading.Timer(0.3, lambda: self.first.set_result(())).start()
+            return self.first
+
+    numbers = [ticket.number for ticket, _ in Pipeline(_search(), PROBLEM, GPU, Late())]  # type: ignore[arg-type]
+    assert numbers[0] == 0 and len(numbers) == 9
 
 
 def test_closing_gives_back_what_was_asked_for_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
