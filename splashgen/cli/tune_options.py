@@ -99,7 +99,7 @@ def limits_asked_for(limits: "Limits", trials: int | None, seconds: float | None
     return limits
 
 
-def advice_asked_for(gpu: "Gpu", planned: int) -> AbstractContextManager["Advice"]:
+def advice_asked_for(gpu: "Gpu", planned: int) -> AbstractContextManager["Advice | None"]:
     """What `--planned` asks for: the cost model's first choices, or no advice.
 
     Raises
@@ -108,7 +108,7 @@ def advice_asked_for(gpu: "Gpu", planned: int) -> AbstractContextManager["Advice
         If it asks for some on a device that nobody can plan for.
     """
     if not planned:
-        return nullcontext(lambda problem, regime: ())
+        return nullcontext()
     from splashgen.plan.advice import advising
     from splashgen.plan.chips import chip_of
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from splashgen.compile import CompilePool
+from splashgen.config import Config
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
-from splashgen.store import Entry, save
+from splashgen.store import Entry, Regime, save
 from splashgen.store.plain import plain_entry
 from splashgen.store.schema import EntryModel
 from splashgen.tune.limits import Limits
@@ -18,7 +19,7 @@ from splashgen.tune.processes import interrupt
 from splashgen.tune.search.terrain import Terrain
 from splashgen.tune.search.warm import Advice, incumbent, relatives, stored
 from splashgen.tune.session import Session
-from splashgen.tune.show.events import Notify, ProblemEnded, ProblemStarted
+from splashgen.tune.show.events import AdviceAsked, Notify, ProblemEnded, ProblemStarted
 from splashgen.tune.show.report import Report
 from splashgen.tune.study.journal import Journal
 
@@ -52,7 +53,7 @@ class Campaign:
     joined : bool
         It helps a tuner, which will confirm what an interruption leaves.
     advice : Advice, optional
-        Asked when a search begins.
+        Asked when a search begins, if there is any.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Campaign:
         notify: Notify,
         folder: Path | None,
         joined: bool = False,
-        advice: Advice = lambda problem, regime: (),
+        advice: Advice | None = None,
     ) -> None:
         self._tasks, self._gpu = tuple(tasks), gpu
         self._bench, self._pool, self._notify = bench, pool, notify
@@ -137,13 +138,19 @@ class Campaign:
                 self._pool,
                 self._notify,
                 incumbent(problem, self._gpu, self._folder, regime),
-                (*self._advice(problem, regime), *relatives(problem, self._gpu, regime)),
+                (*self._advised(problem, regime), *relatives(problem, self._gpu, regime)),
                 clock.left,
                 self._tasks[place].terrain,
             )
             started = ProblemStarted(problem, place + 1, number, session.trials, session.done, regime=regime)
             self._notify(started)
         return self._sessions[place]
+
+    def _advised(self, problem: Problem, regime: Regime) -> Sequence[Config]:
+        if self._advice is None:
+            return ()
+        self._notify(AdviceAsked(problem, regime=regime))
+        return self._advice(problem, regime)
 
     def _conclude(self, place: int, reason: str, interrupted: bool = False) -> None:
         """Find the winner, store it, and only then close the study: a kill in between loses neither."""

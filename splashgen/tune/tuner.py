@@ -44,7 +44,7 @@ def tune(
     storage: str | Storage | None = None,
     notify: Notify = _silent,
     tools: Tools | None = None,
-    advice: Advice = lambda problem, regime: (),
+    advice: Advice | None = None,
     seed: int = 0,
 ) -> Report:
     """Find, check and store the fastest config of each problem.

@@ -21,7 +21,7 @@ from splashgen.tune.database.storage import open_storage
 from splashgen.tune.device import GpuBusyError
 from splashgen.tune.limits import Limits
 from splashgen.tune.measure.bench import Tools
-from splashgen.tune.show.events import Event, ProblemStarted, TrialEnded
+from splashgen.tune.show.events import AdviceAsked, Event, ProblemStarted, TrialEnded
 from splashgen.tune.show.report import Report
 from splashgen.tune.study.journal import Journal
 from splashgen.tune.tuner import tune
@@ -95,6 +95,7 @@ def test_what_is_advised_is_tried_right_after_the_default() -> None:
     limits = Limits(trials=2, timing_seconds=0.05, shoot_out_seconds=0.2)
     tune([PROBLEM], CPU, limits, notify=events.append, tools=CAREFUL, advice=advice)
     assert asked == [(PROBLEM, "mixed")]
+    assert [type(event) for event in events[:2]] == [AdviceAsked, ProblemStarted]
     assert [event.config for event in events if isinstance(event, TrialEnded)] == [default, advised]
 
 

@@ -21,6 +21,7 @@ from rich.text import Text
 
 from splashgen.store.plain import plain_entry
 from splashgen.tune.show.events import (
+    AdviceAsked,
     Event,
     Notify,
     ProblemEnded,
@@ -30,6 +31,8 @@ from splashgen.tune.show.events import (
 )
 
 __all__ = ["JsonLines", "LiveView", "PlainLines", "all_of", "duration"]
+
+_ADVICE = "compiling what the cost model chooses from"
 
 
 def duration(seconds: float) -> str:
@@ -93,6 +96,8 @@ class PlainLines:
     def __call__(self, event: Event) -> None:
         """Print what is worth a line."""
         match event:
+            case AdviceAsked():
+                self._say(f"{_ADVICE}: {event.title}")
             case ProblemStarted():
                 self._best = None
                 self._say(_headline(event))
@@ -142,6 +147,9 @@ class LiveView:
     def __call__(self, event: Event) -> None:
         """Show the event."""
         match event:
+            case AdviceAsked():
+                self._end()
+                self._bars.update(self._problems, note=f"{_ADVICE}: {event.title}")
             case ProblemStarted():
                 total, done = event.problems, event.place - 1
                 self._bars.update(self._problems, total=total, completed=done, note=event.title)
@@ -194,7 +202,7 @@ class JsonLines:
                 line |= {"number": event.number, "trials": event.trials, "best_ms": event.best_ms}
                 line |= {"seconds_left": event.seconds_left, "compiling": event.compiling}
                 line |= {"config": event.config.as_dict(), **event.outcome.as_dict()}
-            case ShootOutStarted():
+            case AdviceAsked() | ShootOutStarted():
                 pass
             case ProblemEnded():
                 line |= {"reason": event.reason, "skipped": event.skipped, "counts": dict(event.counts)}

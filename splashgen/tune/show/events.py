@@ -10,7 +10,15 @@ from splashgen.problem import Problem
 from splashgen.store import Entry, Regime, title
 from splashgen.tune.measure.outcome import Outcome
 
-__all__ = ["Event", "Notify", "ProblemEnded", "ProblemStarted", "ShootOutStarted", "TrialEnded"]
+__all__ = [
+    "AdviceAsked",
+    "Event",
+    "Notify",
+    "ProblemEnded",
+    "ProblemStarted",
+    "ShootOutStarted",
+    "TrialEnded",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,11 @@ class _Told:
     def title(self) -> str:
         """The problem, and the regime if it is not the mixture."""
         return title(self.problem, self.regime)
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceAsked(_Told):
+    """Before a search begins, somebody is asked what may be fast; a cost model compiles to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +98,5 @@ class ProblemEnded(_Told):
         return self.entry.default_time_ms.median / self.entry.time_ms.median
 
 
-Event = ProblemStarted | TrialEnded | ShootOutStarted | ProblemEnded
+Event = AdviceAsked | ProblemStarted | TrialEnded | ShootOutStarted | ProblemEnded
 Notify = Callable[[Event], None]

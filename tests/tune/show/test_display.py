@@ -10,11 +10,20 @@ from splashgen.config import Config
 from splashgen.store import Regime
 from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.show.display import JsonLines, LiveView, PlainLines, all_of, duration
-from splashgen.tune.show.events import Event, ProblemEnded, ProblemStarted, ShootOutStarted, TrialEnded
+from splashgen.tune.show.events import (
+    AdviceAsked,
+    Event,
+    ProblemEnded,
+    ProblemStarted,
+    ShootOutStarted,
+    TrialEnded,
+)
 
 CONFIG = Config.of("aaa_faulty", {"fault": "wrong"})
+START = ProblemStarted(PROBLEM, 1, 2, 30, 4)
 EVENTS: list[Event] = [
-    ProblemStarted(PROBLEM, 1, 2, 30, 4),
+    AdviceAsked(PROBLEM),
+    START,
     TrialEnded(PROBLEM, 5, 30, CONFIG, Outcome(Status.OK, samples=(2.0,)), 2.0, 65.0, 3),
     TrialEnded(PROBLEM, 6, 30, CONFIG, Outcome(Status.WRONG, "out is [off]."), 2.0, 60.0),
     ShootOutStarted(PROBLEM),
@@ -27,6 +36,7 @@ def test_plain_lines_say_trial_best_left_and_why_a_candidate_lost() -> None:
     for event in EVENTS:
         PlainLines(stream)(event)
     text = stream.getvalue()
+    assert text.startswith(f"compiling what the cost model chooses from: {PROBLEM}")
     assert "[1/2]" in text and "4 trials done before" in text
     assert "trial 5/30, best 2 ms, 3 compiling, about 1 min 05 s left in all" in text
     assert "wrong: aaa_faulty(fault=wrong): out is [off]." in text
@@ -40,14 +50,14 @@ def test_json_lines_are_one_object_an_event() -> None:
         notify(event)
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["event"] for line in lines] == [type(event).__name__ for event in EVENTS]
-    assert lines[2]["reason"] == "out is [off]." and lines[1]["samples"] == [2.0]
-    assert (lines[1]["best_ms"], lines[1]["seconds_left"], lines[1]["compiling"]) == (2.0, 65.0, 3)
+    assert lines[3]["reason"] == "out is [off]." and lines[2]["samples"] == [2.0]
+    assert (lines[2]["best_ms"], lines[2]["seconds_left"], lines[2]["compiling"]) == (2.0, 65.0, 3)
 
 
 def test_a_regime_is_named_where_it_is_not_the_mixture() -> None:
     plain, lines = io.StringIO(), io.StringIO()
     notify = all_of([PlainLines(plain), JsonLines(lines)])
-    for event in EVENTS[:1] + [replace(event, regime=Regime.SPARSE) for event in EVENTS[:1]]:
+    for event in (START, replace(START, regime=Regime.SPARSE)):
         notify(event)
     mixed, sparse = plain.getvalue().splitlines()
     assert f"{PROBLEM}, sparse scores" in sparse and "scores" not in mixed
