@@ -10,6 +10,8 @@ __all__ = ["crowded", "parts"]
 
 _MOST = {"cuda": 65535}
 """Programs on the second and third axis of a grid, on which heads and sequences lie, by the device's type."""
+_BATCHED = 2, 1, 4
+"""Dimensions from which on alibi_slopes, key_padding and attn_mask have the batch as their first."""
 
 
 def crowded(request: "Request") -> bool:
@@ -45,7 +47,3 @@ def parts(request: "Request") -> Iterator["Request"]:
         )
         masks = alibi_slopes, key_padding, attn_mask
         yield request._replace(query=query[here], key=key[here], value=value[here], masks=masks)
-
-
-_BATCHED = 2, 1, 4
-"""Dimensions from which on alibi_slopes, key_padding and attn_mask have the batch as their first."""

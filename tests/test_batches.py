@@ -1,5 +1,6 @@
 """Batches that a launch does not take: computed in parts, with the same bits."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -25,6 +26,18 @@ FEATURES: dict[str, dict[str, Any]] = {
 pytestmark = pytest.mark.filterwarnings("ignore:No config is tuned")
 
 
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """From its call on a launch takes two batches; plans made meanwhile are forgotten."""
+
+    def begin() -> None:
+        monkeypatch.setitem(batches._MOST, "cpu", 2)
+        memo.clear()
+
+    yield begin
+    memo.clear()
+
+
 def _drawn() -> list[torch.Tensor]:
     torch.manual_seed(0)
     shapes = (BATCH, 2, 7, 16), (BATCH, 2, 9, 16), (BATCH, 2, 9, 16)
@@ -39,11 +52,10 @@ def _all_of(call: Any, inputs: list[torch.Tensor], options: dict[str, Any]) -> t
 
 @pytest.mark.parametrize("name", FEATURES)
 @pytest.mark.parametrize("compiled", [False, True])
-def test_parts_have_the_bits_of_the_whole(name: str, compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_have_the_bits_of_the_whole(name: str, compiled: bool, few: Callable[[], None]) -> None:
     inputs, options = _drawn(), FEATURES[name]
     whole = _all_of(splashgen.attention, inputs, options)
-    monkeypatch.setitem(batches._MOST, "cpu", 2)
-    memo.clear()
+    few()
     torch._dynamo.reset()
     call = torch.compile(splashgen.attention, backend="eager", fullgraph=True) if compiled else None
     apart = _all_of(call or splashgen.attention, inputs, options)
@@ -54,9 +66,8 @@ def test_parts_have_the_bits_of_the_whole(name: str, compiled: bool, monkeypatch
             torch.testing.assert_close(one, other)
 
 
-def test_what_has_no_parts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(batches._MOST, "cpu", 2)
-    memo.clear()
+def test_what_has_no_parts_is_refused(few: Callable[[], None]) -> None:
+    few()
     heads = torch.randn(1, 3, 4, 16)
     with pytest.raises(ValueError, match=r"has 3 heads, but a launch takes 2; call for parts"):
         splashgen.attention(heads, heads, heads)

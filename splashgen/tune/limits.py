@@ -21,7 +21,7 @@ class Limits:
     candidate_seconds: float = 60.0
     """After which a candidate counts as hung and its process is ended."""
     timing_seconds: float = 0.5
-    """Spent on repetitions of one candidate."""
+    """The most that is spent on repetitions of one candidate."""
     shoot_out_seconds: float = 5.0
     """Spent on repetitions in the final comparison."""
 
