@@ -34,3 +34,16 @@ def device(request: pytest.FixtureRequest) -> torch.device:
     if request.param == "cpu" and torch.cuda.is_available():
         pytest.skip("Triton compiles for the GPU in this process")
     return torch.device(request.param)
+
+
+@pytest.fixture(params=["tiles", "rows"])
+def grain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the lists of attention in Triton name, whatever the length; the default's choice depends on it."""
+    from splashgen import dispatch
+    from splashgen.families import attention_triton
+
+    monkeypatch.setattr(attention_triton, "_grain", lambda problem: request.param)
+    dispatch.clear()
+    request.addfinalizer(dispatch.clear)
+    chosen: str = request.param
+    return chosen

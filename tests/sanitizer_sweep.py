@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 import splashgen
+from splashgen import dispatch
+from splashgen.families import attention_triton
 
 CUDA = torch.device("cuda")
 
@@ -36,6 +38,9 @@ def sweep(semantics: int, calls_each: int, longest: int, part: int = 0, parts: i
     drawn = [draw_semantics(choose, ["bfloat16", "float16", "float32"]) for _ in range(semantics)]
     ran = 0
     for number in range(part, semantics, parts):
+        # The default lists single rows of long sequences only.
+        attention_triton._grain = lambda problem, grain=("tiles", "rows")[number % 2]: grain
+        dispatch.clear()
 
         @seed(number)
         @settings(

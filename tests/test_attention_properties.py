@@ -174,7 +174,7 @@ def test_a_score_at_the_edge_of_the_support_under_a_large_bias() -> None:
     [(0, 3), (1, 3), *(pytest.param(n, 25, marks=pytest.mark.slow) for n in range(2, 6))],
 )
 def test_triton_family_interpreted(
-    number: int, examples: int, record_property: Callable[[str, object], None]
+    number: int, examples: int, grain: str, record_property: Callable[[str, object], None]
 ) -> None:
     hold(triton, calls(semantics(["float32", "float16"]), 80, CPU), examples, record_property, number)
 
@@ -186,7 +186,9 @@ def of_shard(shard: int) -> list[Semantics]:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("shard", range(SHARDS))
-def test_public_operation_on_the_gpu(shard: int, record_property: Callable[[str, object], None]) -> None:
+def test_public_operation_on_the_gpu(
+    shard: int, grain: str, record_property: Callable[[str, object], None]
+) -> None:
     drawn = calls(st.sampled_from(of_shard(shard)), 300, torch.device("cuda"))
     hold(public, drawn, -(-EXAMPLES // SHARDS), record_property, shard)
 

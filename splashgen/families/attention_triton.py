@@ -92,6 +92,12 @@ SPACE = Space(
         "tolerance": (0.3, 0.15, 0.05, 0.02, 1e-3, 1e-5),
         "max_passes": (40,),
         "precision": ("ieee", "tf32x3"),
+        # What the lists name: whole tiles, or the single keys and queries that are needed; a pass over the
+        # tiles marks those.
+        "grain": ("tiles", "rows"),
+        "mark_stages": (1, 2, 3, 4),
+        # One loop over unmasked and masked blocks of keys, or one over each.
+        "row_loops": (1, 2),
         # The kernels over the lists; 0 registers is no cap.
         "loads": ("pointers", "descriptors"),
         "output_stages": (1, 2, 3),
@@ -127,6 +133,15 @@ def _tolerance(problem: Problem) -> float:
     if problem.dtype is DType.FLOAT32 or not problem.training or not smooth:
         return 1e-3
     return 0.15 if problem.dtype is DType.BFLOAT16 else 0.02
+
+
+def _grain(problem: Problem) -> str:
+    """Of the default: marking takes a pass over the listed tiles, and a few rows as long as a few tiles.
+
+    With α = 2 rows have less support, and τ takes more passes. Tiles of a dense mask are read in order.
+    """
+    long = 1024 if problem.alpha is AlphaClass.TWO else 4096
+    return "rows" if problem.seq_len > long and not problem.attn_mask else "tiles"
 
 
 def _dkdv_stages(width: int, copied: bool, hopper: bool, others: int) -> int:
@@ -170,6 +185,10 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "bound_operand": "registers" if hopper and width <= 64 else "shared",
         "bound_loads": "descriptors" if copied and width > 64 else "pointers",
         "loads": "descriptors" if copied else "pointers",
+        "grain": _grain(problem),
+        "mark_stages": stages,
+        # Long lists of rows are unmasked but for their end.
+        "row_loops": 2 if width <= 64 and not short else 1,
         "solver": "halley",
         "tolerance": _tolerance(problem),
         "max_passes": 40,

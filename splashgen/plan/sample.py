@@ -29,6 +29,10 @@ class Support:
 
     density: float
     """Share of the visible tiles that are listed."""
+    keys: float
+    """Share of the keys that a tile's queries see, one of which needs it: a score above the bound."""
+    queries: float
+    """Share of the queries that see a tile's keys, and need one of them."""
     passes: float
     """Over a list, until τ is known well enough."""
 
@@ -83,9 +87,11 @@ def support(
     for step in range(bound_steps):
         last = step == bound_steps - 1
         lower, _ = _newton(gathered, lower, power) if last else _bent(gathered, lower, top, power)
-    listed = (maxima > lower).unflatten(0, (-1, block_m)).any(1)
-    seen = visible.unflatten(-1, (-1, block_n)).any(-1).unflatten(0, (-1, block_m)).any(1)
-    density = float(listed.sum() / seen.sum())
+    above, seen = maxima > lower, visible.unflatten(-1, (-1, block_n)).any(-1)
+    listed = _of_tiles(above, block_m)
+    density = float(listed.sum() / _of_tiles(seen, block_m).sum())
+    keys = float(_of_tiles(z > lower, block_m).sum() / _of_tiles(visible, block_m).sum())
+    queries = float(above.sum() / seen.sum())
     tau, passes, count = lower, torch.zeros(listed.shape[0]), 0
     unsettled = torch.ones(listed.shape[0], dtype=torch.bool)
     while bool(unsettled.any()) and count < 40:
@@ -93,7 +99,12 @@ def support(
         passes += unsettled
         unsettled &= gap.unflatten(0, (-1, block_m)).amax((1, 2)) > tolerance
         count += 1
-    return Support(density, float(passes.mean()))
+    return Support(density, keys, queries, float(passes.mean()))
+
+
+def _of_tiles(of_rows: "torch.Tensor", block_m: int) -> "torch.Tensor":
+    """Whether it holds for any of each block_m rows."""
+    return of_rows.unflatten(0, (-1, block_m)).any(1)
 
 
 @functools.lru_cache(maxsize=64)

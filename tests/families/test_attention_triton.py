@@ -10,7 +10,7 @@ from attention_cases import NUMPY_IS_QUIET, SMALL, agree, draw, packed, problem_
 
 from splashgen.alpha import AlphaClass
 
-pytestmark = NUMPY_IS_QUIET
+pytestmark = [NUMPY_IS_QUIET, pytest.mark.usefixtures("grain")]
 BFLOAT16 = pytest.param("bfloat16", marks=pytest.mark.gpu)
 COMPOSED = [
     ("causal",),

@@ -10,7 +10,7 @@ from splashgen.families import family_named
 from splashgen.gpu import CPU
 from splashgen.reference import attention
 
-pytestmark = NUMPY_IS_QUIET
+pytestmark = [NUMPY_IS_QUIET, pytest.mark.usefixtures("grain")]
 SLOW = pytest.mark.slow
 
 

@@ -54,6 +54,9 @@ def attention_kernels() -> Make:
                 (611, 12, 64),
             ),
             _kernel("_list_tiles", 32, 8, 1, (111, 0)),
+            _kernel("_mark", 92, shared("mark_stages"), 4, (247, 4, 15), (311, 4, 15)),
+            _kernel("_count_rows", 51, 0, 1, (685, 0, 48)),
+            _kernel("_list_rows", 64, 0, 1, (182, 0, 16), (2363, 0, 134)),
             _kernel("_dq", 167, shared("dq_stages"), 4, (252, 12, 32), (475, 12, 32)),
             _kernel("_dkdv", 238, shared("dkdv_stages"), 4, (374, 16, 48), (739, 16, 48)),
         )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypedDict
 
 import numpy as np
@@ -18,12 +19,14 @@ from splashgen.problem import DType, Problem
 __all__ = ["SCHEDULE", "demands"]
 
 SCHEDULE = (
+    "grain",
     "output_stages",
     "output_registers",
     "loads",
     "dkdv_stages",
     "dkdv_loops",
     "dq_stages",
+    "row_loops",
     "bound_n",
     "bound_m",
     "bound_programs",
@@ -34,6 +37,7 @@ SCHEDULE = (
     "dkdv_registers",
     "bound_operand",
     "bound_loads",
+    "mark_stages",
     "block_m",
     "bound_parts",
     "bound_together",
@@ -45,7 +49,9 @@ _TOKENS, _HEADS = 32768, 16
 _FLAGS = 32
 """Tiles whose flags the dense pass sets at a time."""
 _LIST_CHUNK = 512
-"""Flags that a program of `_list_tiles` reads at a time."""
+"""Flags that a program of `_list_tiles` reads at a time, or tiles whose marks one of `_count_rows` counts."""
+_MARKS = 32 * 128
+"""Marks of which a program of `_list_rows` makes numbers at a time."""
 _LONG_LOOP = 32
 """Instructions of a loop that does something, rather than wait."""
 
@@ -77,18 +83,31 @@ class _Attention:
         )
         self.q_tiles = math.ceil(self.n / self.block_m)
         self.k_tiles = math.ceil(self.n / self.block_n)
-        self.listed = self.heads * self._visible(self.block_m, self.block_n) * self.found.density
+        visible = self.heads * self._visible(self.block_m, self.block_n)
+        self.listed = visible * self.found.density
+        self.by_rows = config["grain"] == "rows"
+        # What the kernels over the lists visit, in tiles; a list of single rows ends within one, on
+        # average in its middle.
+        self.keys = self.queries = self.listed
+        if self.by_rows:
+            self.keys = visible * self.found.keys + self.heads * self.q_tiles / 2.0
+            self.queries = visible * self.found.queries + self.heads * self.k_tiles / 2.0
         self.width = 4 if problem.dtype is DType.FLOAT32 else 2
 
     def all(self) -> list[Demand]:
-        demands = [self._bound(), self._list_tiles(self.q_tiles, self.k_tiles), self._output()]
+        d, dv = self.problem.head_dim, self.problem.value_dim
+        demands = [self._bound(), self._list_tiles(self.q_tiles, self.k_tiles)]
+        if self.by_rows:
+            demands += [self._mark(), *self._list_rows(self.q_tiles, self.block_n, self.keys)]
+        demands.append(self._output())
         if self.problem.training:
-            d, dv = self.problem.head_dim, self.problem.value_dim
-            demands += [
-                self._over_lists("_dq", self.q_tiles, 2 * d + dv, "dq_stages"),
-                self._list_tiles(self.k_tiles, self.q_tiles),
-                self._over_lists("_dkdv", self.k_tiles, 2 * d + 2 * dv, "dkdv_stages"),
-            ]
+            demands.append(self._over_lists("_dq", self.q_tiles, self.keys, 2 * d + dv, "dq_stages"))
+            demands.append(self._list_tiles(self.k_tiles, self.q_tiles))
+            if self.by_rows:
+                demands += self._list_rows(self.k_tiles, self.block_m, self.queries)
+            demands.append(
+                self._over_lists("_dkdv", self.k_tiles, self.queries, 2 * d + 2 * dv, "dkdv_stages")
+            )
         return demands
 
     def _bound(self) -> Demand:
@@ -118,35 +137,73 @@ class _Attention:
             persistent=int(config.number("bound_programs")),
         )
 
+    def _mark(self) -> Demand:
+        """Every listed tile of scores once more."""
+        kernel, blocks = self.kernels["_mark"], self.heads * self.q_tiles
+        cost = tiles_cost(kernel, light, self.listed, self._masked(self.block_m, self.block_n))
+        return Demand(
+            kernel,
+            blocks=blocks,
+            flops=self.listed * self.block_m * self.block_n * 2.0 * self.problem.head_dim,
+            **_issued(kernel, cost + blocks * straight(kernel)),
+            turns=self.listed + blocks,
+            stages=int(self.config.number("mark_stages")),
+            bytes=self._inputs(self.problem.head_dim, 2) + 16.0 * self.listed,
+        )
+
+    def _list_rows(self, entries: int, block: int, named: float) -> list[Demand]:
+        """Counts the marks of every listed tile on one side, and then turns them into numbers."""
+        entries *= self.heads
+        tiles = self.listed / entries
+        found = []
+        for name, turns in (
+            ("_count_rows", math.ceil(tiles / _LIST_CHUNK)),
+            ("_list_rows", math.ceil(tiles * block / _MARKS)),
+        ):
+            kernel = self.kernels[name]
+            # The last loop in the code is the one that reads marks.
+            body = kernel.loops[-1] if kernel.loops else Loop(kernel.instructions, 0)
+            cost = entries * (turns * turn_cost(body) + straight(kernel))
+            found.append(
+                Demand(
+                    kernel,
+                    blocks=entries,
+                    **_issued(kernel, cost),
+                    turns=entries * (turns + 1.0),
+                    bytes=(2.0 + block / 8.0) * self.listed,
+                )
+            )
+        found[-1] = replace(found[-1], bytes=found[-1].bytes + 2.0 * named * block)
+        return found
+
     def _output(self) -> Demand:
         """Passes over the lists for τ, then one that sums the output."""
         kernel, problem = self.kernels["_output"], self.problem
         passes, outputs = self.found.passes, 2 if problem.training else 1
-        blocks, masked = self.heads * self.q_tiles, self._masked(self.block_m, self.block_n)
-        cost = passes * tiles_cost(kernel, light, self.listed, masked)
-        cost += tiles_cost(kernel, heavy, self.listed, masked) + blocks * straight(kernel)
+        blocks, masked = self.heads * self.q_tiles, self._masked_blocks(self.q_tiles)
+        cost = passes * tiles_cost(kernel, light, self.keys, masked)
+        cost += tiles_cost(kernel, heavy, self.keys, masked) + blocks * straight(kernel)
         dims = (passes + 1.0) * problem.head_dim + outputs * problem.value_dim
         return Demand(
             kernel,
             blocks=blocks,
-            flops=self.listed * self.block_m * self.block_n * 2.0 * dims,
+            flops=self.keys * self.block_m * self.block_n * 2.0 * dims,
             **_issued(kernel, cost),
-            turns=(self.listed + blocks) * (passes + 1.0),
+            turns=(self.keys + blocks) * (passes + 1.0),
             stages=int(self.config.number("output_stages")),
             bytes=self._inputs(problem.head_dim, 2) + self._inputs(problem.value_dim, 1 + outputs),
         )
 
-    def _over_lists(self, name: str, tiles: int, dims: int, stages: str) -> Demand:
-        """A backward kernel: each listed tile once, `dims` multiply-adds for each of its scores."""
+    def _over_lists(self, name: str, tiles: int, visited: float, dims: int, stages: str) -> Demand:
+        """A backward kernel: each block of a list once, `dims` multiply-adds for each of its scores."""
         kernel, blocks = self.kernels[name], self.heads * tiles
-        masked = self._masked(self.block_m, self.block_n)
-        cost = tiles_cost(kernel, heavy, self.listed, masked) + blocks * straight(kernel)
+        cost = tiles_cost(kernel, heavy, visited, self._masked_blocks(tiles)) + blocks * straight(kernel)
         return Demand(
             kernel,
             blocks=blocks,
-            flops=self.listed * self.block_m * self.block_n * 2.0 * dims,
+            flops=visited * self.block_m * self.block_n * 2.0 * dims,
             **_issued(kernel, cost),
-            turns=self.listed + 2.0 * blocks,
+            turns=visited + 2.0 * blocks,
             stages=int(self.config.number(stages)),
             bytes=self._inputs(self.problem.head_dim, 3) + self._inputs(self.problem.value_dim, 2),
         )
@@ -178,6 +235,10 @@ class _Attention:
         if not self.problem.causal:
             return 0.0
         return self.heads * math.ceil(self.n / rows) * max(1.0, rows / cols)
+
+    def _masked_blocks(self, tiles: int) -> float:
+        """Of the blocks that this many lists of each head name: a list of single rows ends with one."""
+        return self.heads * float(tiles) if self.by_rows else self._masked(self.block_m, self.block_n)
 
     def _share(self) -> float:
         """Of the tiles that are visible."""
