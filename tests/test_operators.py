@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch._dynamo.testing
 
 import splashgen
 from splashgen.operators import attention_operator, entmax_operator
