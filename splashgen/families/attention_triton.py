@@ -15,6 +15,8 @@ __all__ = ["FAMILY"]
 _NAME = "attention_triton"
 _NUMBERS = 32768
 """How many tiles a signed integer of 16 bits tells apart."""
+_ROWS = 65536
+"""How many rows an unsigned integer of 16 bits tells apart."""
 _LONG = 16384
 """Above it two maxima a tile take over 64 MB of scratch with two programs on each of 132 multiprocessors."""
 
@@ -33,6 +35,19 @@ def _tiles_have_numbers(problem: Problem, gpu: Gpu, config: Config) -> bool:
     return problem.seq_len <= _NUMBERS * min(config.number("block_m"), config.number("block_n"))
 
 
+def _rows_have_numbers(problem: Problem, gpu: Gpu, config: Config) -> bool:
+    return config["grain"] == "tiles" or problem.seq_len <= _ROWS
+
+
+def _rows_have_room(problem: Problem, gpu: Gpu, config: Config) -> bool:
+    return config["grain"] == "tiles" or config.number("list_room") >= _room(problem)
+
+
+def _room(problem: Problem) -> int:
+    """Keys that 64 rows need on average, where each needs some thirty: Gaussian scores, α = 1.5."""
+    return 2048 if problem.seq_len <= (32768 if problem.causal else 16384) else 4096
+
+
 def _narrow(problem: Problem, gpu: Gpu) -> Mapping[str, tuple[Value, ...]]:
     """A parameter that cannot matter has one choice; so has one that no accurate config differs in."""
     cuda, single = gpu.backend == "cuda", problem.dtype is DType.FLOAT32
@@ -43,6 +58,7 @@ def _narrow(problem: Problem, gpu: Gpu) -> Mapping[str, tuple[Value, ...]]:
     }
     if problem.seq_len > _LONG:
         narrowed |= {"bound_parts": (1,)}
+    narrowed |= {"list_room": (_room(problem),)}
     if not cuda:
         narrowed |= {"output_registers": (0,), "dkdv_registers": (0,), "bound_registers": (0,)}
     if single or gpu.arch != "sm_90":
@@ -95,6 +111,7 @@ SPACE = Space(
         # What the lists name: whole tiles, or the single keys and queries that are needed; a pass over the
         # tiles marks those.
         "grain": ("tiles", "rows"),
+        "list_room": (2048, 4096),
         "mark_stages": (1, 2, 3, 4),
         # One loop over unmasked and masked blocks of keys, or one over each.
         "row_loops": (1, 2),
@@ -117,6 +134,11 @@ SPACE = Space(
             f"Lists hold a tile's number in 16 bits, so a sequence has at most {_NUMBERS} tiles.",
             _tiles_have_numbers,
         ),
+        Constraint(
+            f"Lists hold a row's number in 16 bits: of a sequence above {_ROWS} they name tiles.",
+            _rows_have_numbers,
+        ),
+        Constraint("Lists of the rows of so long a sequence need more room.", _rows_have_room),
         Constraint("Tiles of such rows take more shared memory than the chip has.", fits_shared_memory),
     ),
     _narrow,
@@ -138,10 +160,12 @@ def _tolerance(problem: Problem) -> float:
 def _grain(problem: Problem) -> str:
     """Of the default: marking takes a pass over the listed tiles, and a few rows as long as a few tiles.
 
-    With α = 2 rows have less support, and τ takes more passes. Tiles of a dense mask are read in order.
+    The larger α, the fewer of a tile's rows are needed, and with α = 2 τ takes more passes. With α = 4/3 on
+    Gaussian scores it is three quarters of them at n = 8192, and tiles are faster; an α that is read at run
+    time may be as small. Tiles of a dense mask are read in order.
     """
-    long = 1024 if problem.alpha is AlphaClass.TWO else 4096
-    return "rows" if problem.seq_len > long and not problem.attn_mask else "tiles"
+    least = {AlphaClass.TWO: 1024, AlphaClass.THREE_HALVES: 4096}.get(problem.alpha, _ROWS)
+    return "rows" if least < problem.seq_len <= _ROWS and not problem.attn_mask else "tiles"
 
 
 def _dkdv_stages(width: int, copied: bool, hopper: bool, others: int) -> int:
@@ -176,8 +200,8 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "bound_n": block,
         "bound_steps": 2,
         # Maxima of long rows would not stay in the second cache, and need not be as many.
-        "bound_parts": 4 if short else 1,
-        "bound_together": 2 if short else 4,
+        "bound_parts": 4 if problem.seq_len <= _LONG else 1,
+        "bound_together": 2 if problem.seq_len <= _LONG else 4,
         "bound_programs": 3 if thrifty else 2,
         "bound_warps": 4,
         "bound_stages": 4 if thrifty else 2 if tight else 3,
@@ -186,6 +210,7 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "bound_loads": "descriptors" if copied and width > 64 else "pointers",
         "loads": "descriptors" if copied else "pointers",
         "grain": _grain(problem),
+        "list_room": _room(problem),
         "mark_stages": stages,
         # Long lists of rows are unmasked but for their end.
         "row_loops": 2 if width <= 64 and not short else 1,

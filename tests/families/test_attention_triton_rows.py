@@ -92,6 +92,24 @@ def test_the_default_lists_rows_of_long_sequences() -> None:
 
     assert grains("1.5") == [*["tiles"] * 3, *["rows"] * 2]
     assert grains("2") == ["tiles", *["rows"] * 4]
+    assert {*grains("4/3"), *grains("generic")} == {"tiles"}
+
+
+def test_longer_sequences_have_more_room_or_list_tiles() -> None:
+    h100, family = KNOWN_GPUS["h100"], family_named("attention_triton")
+
+    def chosen(n: int, causal: bool) -> tuple[object, object]:
+        problem = attention(DType.BFLOAT16, 64, n, causal=causal)
+        config = family.default(problem, h100)
+        assert family.space.objection(problem, h100, config) is None
+        return config["grain"], config["list_room"]
+
+    assert [chosen(32768, causal) for causal in (True, False)] == [("rows", 2048), ("rows", 4096)]
+    assert chosen(65536, True) == ("rows", 4096)
+    assert chosen(131072, True)[0] == "tiles"
+    # What was tuned at half the length lacks the room.
+    short, long = (attention(DType.BFLOAT16, 64, n) for n in (32768, 65536))
+    assert family.space.objection(long, h100, family.default(short, h100)) is not None
 
 
 def spans_of(kernel: Kernel, saved: Any) -> torch.Tensor:
