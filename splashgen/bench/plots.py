@@ -76,8 +76,9 @@ def _points(results: Collected) -> list[dict[str, Any]]:
 
 
 def _fullest(points: list[dict[str, Any]], *names: str) -> tuple[Any, ...]:
-    """The values of some fields that most points share; of several, the largest."""
-    counts = Counter(tuple(point[name] for name in names) for point in points)
+    """The values of some fields for which most workloads were measured; of several, the largest."""
+    measured = {(tuple(point[name] for name in names), point["workload"]) for point in points}
+    counts = Counter(values for values, _ in measured)
     return max(counts, key=lambda values: (counts[values], values))
 
 
