@@ -202,6 +202,7 @@ print(*Driver.launched)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("grain")
 def test_a_compiled_folder_runs_its_host_code_without_triton(tmp_path: Path) -> None:
     """Real binaries, a driver that only counts: usual arguments, one row, strides that are no multiples."""
     problem = attention(causal=True)

@@ -99,7 +99,7 @@ def terms_of(
 
 
 def predicted_ms(terms: Array, constants: Constants) -> Array:
-    """Milliseconds (...) from terms (..., workloads, kernels, 7)."""
+    """Milliseconds (...) from terms (..., workloads, kernels, 7); a kernel without terms is not launched."""
     matrix, issue, transfers, turns, staged, serial, memory = np.moveaxis(terms, -1, 0)
     wait = (
         turns * constants.chain_clocks
@@ -110,7 +110,8 @@ def predicted_ms(terms: Array, constants: Constants) -> Array:
     parts = np.stack([matrix / constants.matrix, issue / constants.issue, moves, wait])
     largest = np.maximum(parts.max(0), 1e-12)
     busy = largest * ((parts / largest) ** constants.overlap).sum(0) ** (1.0 / constants.overlap)
-    kernels = np.maximum(busy, memory / constants.memory) + constants.launch_us * 1e-6
+    launched = constants.launch_us * 1e-6 * (terms > 0.0).any(-1)
+    kernels = np.maximum(busy, memory / constants.memory) + launched
     times: Array = 1e3 * np.exp(np.log(kernels.sum(-1)).mean(-1))
     return times
 

@@ -65,7 +65,10 @@ def recorded(recording: Recording, compile_one: Compile | None = None) -> Record
             "are known; record it anew."
         )
     place = configs.index(head.default) if head.default in configs else None
-    measured = Measured(np.stack(terms), np.array(times))
+    # Configs may differ in how many kernels they launch.
+    most = max(len(of[0]) for of in terms)
+    padded = [np.pad(of, ((0, 0), (0, most - len(of[0])), (0, 0))) for of in terms]
+    measured = Measured(np.stack(padded), np.array(times))
     return Recorded(head.problem, head.gpu, tuple(configs), measured, place, head.points)
 
 

@@ -10,8 +10,12 @@ from splashgen.families import family_named
 from splashgen.gpu import CPU
 from splashgen.reference import attention
 
-pytestmark = [NUMPY_IS_QUIET, pytest.mark.usefixtures("grain")]
 SLOW = pytest.mark.slow
+pytestmark = [
+    NUMPY_IS_QUIET,
+    pytest.mark.usefixtures("grain"),
+    pytest.mark.parametrize("grain", ["tiles", pytest.param("rows", marks=SLOW)], indirect=True),
+]
 
 
 @pytest.mark.parametrize(("n_q", "n_k"), [(1, 1), (1, 77), (77, 1), (20, 75), (75, 20), (64, 64), (100, 100)])

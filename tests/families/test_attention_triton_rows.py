@@ -24,7 +24,7 @@ def kernel_of(problem: Problem, device: torch.device, **config: Any) -> Kernel:
     return triton_kernel(problem, device, **{**SMALL, **config}, grain="rows")
 
 
-@pytest.mark.parametrize("room", [1, 16])
+@pytest.mark.parametrize("room", [16, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "features", [{"causal": True}, {"window": True, "grouped": True}, {"key_padding": True}], ids=str
 )

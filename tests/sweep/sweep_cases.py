@@ -1,6 +1,7 @@
 """What the sweep compiles: the covering set of each operation, and what the shipped files hold."""
 
 import functools
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ ATTENTION: dict[str, tuple[Any, ...]] = {
     "dims": ((16, 16), (64, 64), (80, 80), (128, 128), (160, 96), (256, 256)),
     "dtype": DTYPES,
     **dict.fromkeys(FLAGS, (False, True)),
+    "grain": ("tiles", "rows"),
 }
 
 
@@ -70,14 +72,15 @@ def allowed(case: dict[str, Any]) -> bool:
 
 
 def job_of(operation: Operation, case: dict[str, Any]) -> Job:
-    """The case on its chip, with the family's default config for it."""
+    """The case on its chip, with the family's default config for it, or what of it the case replaces."""
     gpu = KNOWN_GPUS[case["chip"]]
     head_dim, value_dim = case.get("dims", (0, 0))
     flags = {name: case[name] for name in FLAGS if name in case}
     length = case.get("seq_len", 1024)
     problem = Problem(operation, case["alpha"], case["dtype"], length, head_dim, value_dim, **flags)
     (family,) = (one for one in families() if one.operation is operation and gpu.backend in one.backends)
-    return Job(problem, family.default(problem, gpu), gpu)
+    config = family.default(problem, gpu)
+    return Job(problem, config.replace(grain=case["grain"]) if "grain" in case else config, gpu)
 
 
 def cases(operation: Operation) -> list[dict[str, Any]]:
@@ -88,8 +91,8 @@ def cases(operation: Operation) -> list[dict[str, Any]]:
 def wide_jobs() -> list[Job]:
     """Float32 at the widest heads: trained, and with the dense mask that the dense pass holds besides."""
     made = []
-    for chip, head_dim in WIDE.items():
-        case = {"chip": chip, "alpha": AlphaClass.THREE_HALVES, "dtype": DType.FLOAT32}
+    for (chip, head_dim), grain in itertools.product(WIDE.items(), ATTENTION["grain"]):
+        case = {"chip": chip, "alpha": AlphaClass.THREE_HALVES, "dtype": DType.FLOAT32, "grain": grain}
         case |= {"dims": (head_dim, head_dim), "training": True, "attn_mask": chip == "a100"}
         made.append(job_of(Operation.ATTENTION, case))
     return made
@@ -97,7 +100,8 @@ def wide_jobs() -> list[Job]:
 
 def name_of(job: Job) -> str:
     """Its test's name."""
-    return f"{job.gpu.arch} {job.problem}".replace(" ", "-")
+    grain = job.config.as_dict().get("grain", "")
+    return f"{job.gpu.arch} {job.problem} {grain}".strip().replace(" ", "-")
 
 
 SHIPPED = tuple(
