@@ -35,6 +35,10 @@ def _tiles_have_numbers(problem: Problem, gpu: Gpu, config: Config) -> bool:
     return problem.seq_len <= _NUMBERS * min(config.number("block_m"), config.number("block_n"))
 
 
+def _maxima_fit(problem: Problem, gpu: Gpu, config: Config) -> bool:
+    return config["bound_parts"] == 1 or problem.seq_len <= _LONG
+
+
 def _rows_have_numbers(problem: Problem, gpu: Gpu, config: Config) -> bool:
     return config["grain"] == "tiles" or problem.seq_len <= _ROWS
 
@@ -55,10 +59,10 @@ def _narrow(problem: Problem, gpu: Gpu) -> Mapping[str, tuple[Value, ...]]:
     narrowed: dict[str, tuple[Value, ...]] = {
         "precision": ("tf32x3", "ieee") if single and cuda else ("ieee",),
         "tolerance": (0.02, 1e-3, 1e-5) if exact else (0.3, 0.15, 0.05, 0.02, 1e-3),
+        "list_room": (_room(problem),),
     }
     if problem.seq_len > _LONG:
         narrowed |= {"bound_parts": (1,)}
-    narrowed |= {"list_room": (_room(problem),)}
     if not cuda:
         narrowed |= {"output_registers": (0,), "dkdv_registers": (0,), "bound_registers": (0,)}
     if single or gpu.arch != "sm_90":
@@ -134,6 +138,7 @@ SPACE = Space(
             f"Lists hold a tile's number in 16 bits, so a sequence has at most {_NUMBERS} tiles.",
             _tiles_have_numbers,
         ),
+        Constraint(f"Several maxima a tile take too much scratch above {_LONG} tokens.", _maxima_fit),
         Constraint(
             f"Lists hold a row's number in 16 bits: of a sequence above {_ROWS} they name tiles.",
             _rows_have_numbers,

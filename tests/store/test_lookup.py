@@ -50,10 +50,21 @@ def test_user_wins_over_shipped(entry, problem, user: Path, shipped: Path) -> No
 
 
 def test_nearest_length_and_pinning_beyond_the_range(entry, problem, user: Path) -> None:
-    save(H100, [entry(problem(seq_len=length)) for length in (1024, 16384)])
-    for length, nearest in ((512, 1024), (2048, 1024), (8192, 16384), (1 << 20, 16384), (1, 1024)):
+    save(H100, [entry(problem(seq_len=length)) for length in (256, 4096)])
+    for length, nearest in ((128, 256), (512, 256), (2048, 4096), (16384, 4096), (1, 256)):
         match = lookup(problem(seq_len=length), H100)
         assert (match.rung, match.entry.problem.seq_len) == (Rung.NEAREST_LENGTH, nearest), length
+
+
+def test_what_is_right_for_short_sequences_alone_is_not_used_for_long_ones(
+    entry, problem, user: Path
+) -> None:
+    """It keeps several maxima a tile, whose scratch grows with the length."""
+    save(H100, [entry(problem(seq_len=length)) for length in (1024, 16384)])
+    for length in (65536, 1 << 20):
+        match = lookup(problem(seq_len=length), H100)
+        assert match.rung is Rung.DEFAULT and match.config["bound_parts"] == 1
+        assert any("scratch" in step.verdict for step in match.steps)
 
 
 @pytest.mark.parametrize("axis", ["causal", "training", "dtype", "alpha"])
