@@ -175,12 +175,13 @@ def _summary(meetings: Sequence[Meeting]) -> list[str]:
         furthest = max(map(_apart, timed))
         itself = max(_apart(one.again.median) for one in met if one.again is not None)
         lines.append(f"The largest difference is {furthest:.2%}; of the same code to itself, {itself:.2%}.")
-    drifts = [_apart(one.default) for one in met if one.default is not None]
-    if drifts:
-        below = sum(one.ratio is None or _apart(one.ratio.median) <= max(drifts) for one in met)
+    # For each problem what the two tunes could know: they measured the same code so far apart.
+    known = [(one.ratio, _apart(one.default)) for one in met if one.default is not None]
+    if known:
+        within = sum(ratio is None or _apart(ratio.median) <= drift for ratio, drift in known)
         lines.append(
-            f"The default's time differs between the tunes by up to {max(drifts):.2%};"
-            f" {below} of {len(met)} pairs are within that of each other."
+            f"The default's time differs between the tunes by up to {max(drift for _, drift in known):.2%};"
+            f" {within} of {len(known)} pairs differ by no more than it does on their problem."
         )
     took = [each for one in meetings for each in one.seconds if each is not None]
     if took:

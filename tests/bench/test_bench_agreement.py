@@ -104,8 +104,9 @@ def test_what_two_tunes_say_of_the_same_code_is_told() -> None:
     )
     met = meet(Bench(default_own=0.9, default_ragged=0.9), CPU, KEY, one, other, 10.0)
     assert met.default == 0.8 and met.verdict == "the first is faster"
-    table = markdown([met, _met(default_own=0.5)], CPU)
-    assert "by up to 20.00%; 1 of 2 pairs are within that" in table and "| 0.8000 |" in table
+    quiet = replace(met, default=0.99)  # on its problem the tunes knew better
+    table = markdown([met, quiet, _met(default_own=0.5)], CPU)
+    assert "by up to 20.00%; 1 of 2 pairs differ by no more" in table and "| 0.8000 |" in table
     assert "default's time" not in markdown([_met(default_own=0.5)], CPU)
 
 
