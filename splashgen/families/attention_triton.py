@@ -167,10 +167,12 @@ def _grain(problem: Problem) -> str:
 
     The larger α, the fewer of a tile's rows are needed, and with α = 2 τ takes more passes. With α = 4/3 on
     Gaussian scores it is three quarters of them at n = 8192, and tiles are faster; an α that is read at run
-    time may be as small. Tiles of a dense mask are read in order.
+    time may be as small. Tiles of a dense mask are read in order. A call for inference may have a single
+    query, for which three launches more are most of the time.
     """
     least = {AlphaClass.TWO: 1024, AlphaClass.THREE_HALVES: 4096}.get(problem.alpha, _ROWS)
-    return "rows" if least < problem.seq_len <= _ROWS and not problem.attn_mask else "tiles"
+    long = least < problem.seq_len <= _ROWS
+    return "rows" if long and problem.training and not problem.attn_mask else "tiles"
 
 
 def _dkdv_stages(width: int, copied: bool, hopper: bool, others: int) -> int:

@@ -81,18 +81,19 @@ def test_the_lists_hold_what_is_needed_and_little_else(device: torch.device) -> 
         assert set(needed) <= set(listed) <= set(near)
 
 
-def test_the_default_lists_rows_of_long_sequences() -> None:
+def test_the_default_lists_rows_of_long_sequences_in_training() -> None:
     h100 = KNOWN_GPUS["h100"]
 
-    def grains(alpha: str) -> list[object]:
+    def grains(alpha: str, training: bool = True) -> list[object]:
         problems = [
-            attention(DType.BFLOAT16, 64, 1 << power, alpha=AlphaClass(alpha)) for power in range(10, 15)
+            attention(DType.BFLOAT16, 64, 1 << power, alpha=AlphaClass(alpha), training=training)
+            for power in range(10, 15)
         ]
         return [family_named("attention_triton").default(problem, h100)["grain"] for problem in problems]
 
     assert grains("1.5") == [*["tiles"] * 3, *["rows"] * 2]
     assert grains("2") == ["tiles", *["rows"] * 4]
-    assert {*grains("4/3"), *grains("generic")} == {"tiles"}
+    assert {*grains("4/3"), *grains("generic"), *grains("2", training=False)} == {"tiles"}
 
 
 def test_longer_sequences_have_more_room_or_list_tiles() -> None:
