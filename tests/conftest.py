@@ -45,5 +45,4 @@ def grain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     monkeypatch.setattr(attention_triton, "_grain", lambda problem: request.param)
     dispatch.clear()
     request.addfinalizer(dispatch.clear)
-    chosen: str = request.param
-    return chosen
+    return str(request.param)

@@ -143,7 +143,10 @@ SPACE = Space(
             f"Lists hold a row's number in 16 bits: of a sequence above {_ROWS} they name tiles.",
             _rows_have_numbers,
         ),
-        Constraint("Lists of the rows of so long a sequence need more room.", _rows_have_room),
+        Constraint(
+            "Lists of rows need a room of 4096 above 32768 tokens, or above 16384 without a causal mask.",
+            _rows_have_room,
+        ),
         Constraint("Tiles of such rows take more shared memory than the chip has.", fits_shared_memory),
     ),
     _narrow,
@@ -196,7 +199,7 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
     masked = problem.window or problem.alibi or problem.key_padding or problem.attn_mask or problem.varlen
     thrifty = hopper and width <= 64 and not masked and problem.alpha is not AlphaClass.GENERIC
     small = needs_small_tiles(problem, gpu)
-    short = problem.seq_len <= 8192
+    short, few = problem.seq_len <= 8192, problem.seq_len <= _LONG
     # A descriptor costs the host microseconds, which training steps hide behind the kernels.
     copied = hopper and problem.training and not (problem.key_padding or problem.attn_mask)
     block = 16 if small else 32 if narrow else 64
@@ -207,8 +210,8 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "bound_n": block,
         "bound_steps": 2,
         # Maxima of long rows would not stay in the second cache, and need not be as many.
-        "bound_parts": 4 if problem.seq_len <= _LONG else 1,
-        "bound_together": 2 if problem.seq_len <= _LONG else 4,
+        "bound_parts": 4 if few else 1,
+        "bound_together": 2 if few else 4,
         "bound_programs": 3 if thrifty else 2,
         "bound_warps": 4,
         "bound_stages": 4 if thrifty else 2 if tight else 3,

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TypedDict
 
 import numpy as np
@@ -156,9 +155,9 @@ class _Attention:
         entries *= self.heads
         tiles = self.listed / entries
         found = []
-        for name, turns in (
-            ("_count_rows", math.ceil(tiles / _LIST_CHUNK)),
-            ("_list_rows", math.ceil(tiles * block / _MARKS)),
+        for name, turns, written in (
+            ("_count_rows", math.ceil(tiles / _LIST_CHUNK), 0.0),
+            ("_list_rows", math.ceil(tiles * block / _MARKS), 2.0 * named * block),
         ):
             kernel = self.kernels[name]
             # The last loop in the code is the one that reads marks.
@@ -170,10 +169,9 @@ class _Attention:
                     blocks=entries,
                     **_issued(kernel, cost),
                     turns=entries * (turns + 1.0),
-                    bytes=(2.0 + block / 8.0) * self.listed,
+                    bytes=(2.0 + block / 8.0) * self.listed + written,
                 )
             )
-        found[-1] = replace(found[-1], bytes=found[-1].bytes + 2.0 * named * block)
         return found
 
     def _output(self) -> Demand:
