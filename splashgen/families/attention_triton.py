@@ -64,14 +64,20 @@ def _narrow(problem: Problem, gpu: Gpu) -> Mapping[str, tuple[Value, ...]]:
     if problem.seq_len > _LONG:
         narrowed |= {"bound_parts": (1,)}
     if not cuda:
-        narrowed |= {"output_registers": (0,), "dkdv_registers": (0,), "bound_registers": (0,)}
+        narrowed |= {
+            "output_registers": (0,),
+            "dq_registers": (0,),
+            "dkdv_registers": (0,),
+            "bound_registers": (0,),
+        }
     if single or gpu.arch != "sm_90":
         narrowed |= {"bound_operand": ("shared",)}
     # Every tile of these reads the mask, and descriptors load tiles without one.
     if gpu.arch != "sm_90" or problem.key_padding or problem.attn_mask:
         narrowed |= {"bound_loads": ("pointers",), "loads": ("pointers",)}
     if not problem.training:
-        narrowed |= {"dq_stages": (1,), "dkdv_stages": (1,), "dkdv_registers": (0,), "dkdv_loops": (1,)}
+        narrowed |= {"dq_stages": (1,), "dq_registers": (0,)}
+        narrowed |= {"dkdv_stages": (1,), "dkdv_registers": (0,), "dkdv_loops": (1,)}
     elif problem.window or problem.key_padding or problem.attn_mask:
         narrowed |= {"dkdv_loops": (1,)}
     if is_wide(problem) or needs_small_tiles(problem, gpu):
@@ -124,6 +130,7 @@ SPACE = Space(
         "output_stages": (1, 2, 3),
         "output_registers": (0, 168),
         "dq_stages": (1, 2, 3),
+        "dq_registers": (0, 168),
         "dkdv_stages": (1, 2, 3),
         "dkdv_registers": (0, 168),
         # One loop over unmasked and masked tiles, or one over each.
@@ -202,6 +209,9 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
     short, few = problem.seq_len <= 8192, problem.seq_len <= _LONG
     # A descriptor costs the host microseconds, which training steps hide behind the kernels.
     copied = hopper and problem.training and not (problem.key_padding or problem.attn_mask)
+    grain = _grain(problem)
+    # Three programs share a multiprocessor.
+    cap = 168 if thrifty and problem.training and width == 64 else 0
     block = 16 if small else 32 if narrow else 64
     values: dict[str, Value] = {
         "block_m": block,
@@ -219,9 +229,9 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "bound_operand": "registers" if hopper and width <= 64 else "shared",
         "bound_loads": "descriptors" if copied and width > 64 else "pointers",
         "loads": "descriptors" if copied else "pointers",
-        "grain": _grain(problem),
+        "grain": grain,
         "list_room": _room(problem),
-        "mark_stages": stages,
+        "mark_stages": 3 if thrifty else stages,
         # Long lists of rows are unmasked but for their end.
         "row_loops": 2 if width <= 64 and not short else 1,
         "solver": "halley",
@@ -229,10 +239,11 @@ def _default(problem: Problem, gpu: Gpu) -> Config:
         "max_passes": 40,
         "precision": "tf32x3" if single and gpu.backend == "cuda" else "ieee",
         "output_stages": 3 if copied and width <= 128 and not masked else stages,
-        "output_registers": 168 if thrifty and problem.training and width == 64 else 0,
-        "dq_stages": backward_stages,
+        "output_registers": cap,
+        "dq_stages": 3 if copied and width <= 128 and grain == "rows" else backward_stages,
+        "dq_registers": cap,
         "dkdv_stages": _dkdv_stages(width, copied, hopper and problem.training, backward_stages),
-        "dkdv_registers": 168 if thrifty and problem.training and width == 64 else 0,
+        "dkdv_registers": cap,
         # One needs fewer registers, two fewer instructions a tile.
         "dkdv_loops": 2 if thrifty and problem.training else 1,
     }

@@ -67,7 +67,7 @@ def test_the_lists_hold_what_is_needed_and_little_else(device: torch.device) -> 
     inputs = draw(problem, 200, heads=1, gain=4.0, device=device)
     kernel = kernel_of(problem, device)
     _, saved = kernel.forward(*(inputs[x] for x in "qkv"), inputs["scale"])
-    tau, keys, spans = saved[0][0, 0], saved[-3][0, 0].flatten(), spans_of(kernel, saved)[0, 0]
+    tau, keys, spans = saved[0][0, 0], saved[-6][0, 0].flatten(), spans_of(kernel, saved)[0, 0]
     z = (inputs["q"] @ inputs["k"].mT)[0, 0].double() * inputs["scale"] / 2.0
     visible = torch.ones_like(z, dtype=torch.bool).tril()
     for tile, (unmasked, count, begin) in enumerate(spans.tolist()):
@@ -115,6 +115,6 @@ def test_longer_sequences_have_more_room_or_list_tiles() -> None:
 
 def spans_of(kernel: Kernel, saved: Any) -> torch.Tensor:
     """(rows in unmasked tiles, all rows, begin) of each query tile's list, from what `forward` keeps."""
-    spans: torch.Tensor = saved[-2]
+    spans: torch.Tensor = saved[-5]
     assert spans.shape[-1] == 3 and kernel.config["grain"] == "rows"
     return spans

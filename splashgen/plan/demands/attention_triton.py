@@ -25,6 +25,7 @@ SCHEDULE = (
     "dkdv_stages",
     "dkdv_loops",
     "dq_stages",
+    "dq_registers",
     "row_loops",
     "bound_n",
     "bound_m",
@@ -85,6 +86,8 @@ class _Attention:
         visible = self.heads * self._visible(self.block_m, self.block_n)
         self.listed = visible * self.found.density
         self.by_rows = config["grain"] == "rows"
+        # The forward pass lists keys of query tiles, in training queries of key tiles too.
+        self.sides = 2 if problem.training else 1
         # What the kernels over the lists visit, in tiles; a list of single rows ends within one, on
         # average in its middle.
         self.keys = self.queries = self.listed
@@ -95,15 +98,12 @@ class _Attention:
 
     def all(self) -> list[Demand]:
         d, dv = self.problem.head_dim, self.problem.value_dim
-        demands = [self._bound(), self._list_tiles(self.q_tiles, self.k_tiles)]
+        demands = [self._bound(), self._list_tiles()]
         if self.by_rows:
-            demands += [self._mark(), *self._list_rows(self.q_tiles, self.block_n, self.keys)]
+            demands += [self._mark(), *self._list_rows()]
         demands.append(self._output())
         if self.problem.training:
             demands.append(self._over_lists("_dq", self.q_tiles, self.keys, 2 * d + dv, "dq_stages"))
-            demands.append(self._list_tiles(self.k_tiles, self.q_tiles))
-            if self.by_rows:
-                demands += self._list_rows(self.k_tiles, self.block_m, self.queries)
             demands.append(
                 self._over_lists("_dkdv", self.k_tiles, self.queries, 2 * d + 2 * dv, "dkdv_stages")
             )
@@ -150,26 +150,28 @@ class _Attention:
             bytes=self._inputs(self.problem.head_dim, 2) + 16.0 * self.listed,
         )
 
-    def _list_rows(self, entries: int, block: int, named: float) -> list[Demand]:
-        """Counts the marks of every listed tile on one side, and then turns them into numbers."""
-        entries *= self.heads
-        tiles = self.listed / entries
+    def _list_rows(self) -> list[Demand]:
+        """Counts the marks of listed tiles and makes them numbers: of keys, in training of queries too."""
+        sides = [(self.q_tiles, self.block_n, self.keys), (self.k_tiles, self.block_m, self.queries)]
         found = []
-        for name, turns, written in (
-            ("_count_rows", math.ceil(tiles / _LIST_CHUNK), 0.0),
-            ("_list_rows", math.ceil(tiles * block / _MARKS), 2.0 * named * block),
-        ):
+        for name, marks, number in ("_count_rows", 0, 0.0), ("_list_rows", _MARKS, 2.0):
             kernel = self.kernels[name]
             # The last loop in the code is the one that reads marks.
             body = kernel.loops[-1] if kernel.loops else Loop(kernel.instructions, 0)
-            cost = entries * (turns * turn_cost(body) + straight(kernel))
+            entries, turns, written = 0, 0, 0.0
+            for tiles, block, named in sides[: self.sides]:
+                lists = self.heads * tiles
+                listed = self.listed / lists
+                entries += lists
+                turns += lists * math.ceil(listed * block / marks if marks else listed / _LIST_CHUNK)
+                written += (2.0 + block / 8.0) * self.listed + number * named * block
             found.append(
                 Demand(
                     kernel,
                     blocks=entries,
-                    **_issued(kernel, cost),
-                    turns=entries * (turns + 1.0),
-                    bytes=(2.0 + block / 8.0) * self.listed + written,
+                    **_issued(kernel, turns * turn_cost(body) + entries * straight(kernel)),
+                    turns=turns + entries,
+                    bytes=written,
                 )
             )
         return found
@@ -206,18 +208,19 @@ class _Attention:
             bytes=self._inputs(self.problem.head_dim, 3) + self._inputs(self.problem.value_dim, 2),
         )
 
-    def _list_tiles(self, entries: int, length: int) -> Demand:
-        """Reads the flags of every tile, and writes the lists of one side."""
+    def _list_tiles(self) -> Demand:
+        """Reads the flags of every tile for each side, and writes its lists."""
         kernel = self.kernels["_list_tiles"]
-        turns = self.heads * entries * math.ceil(length / _LIST_CHUNK)
+        sides = [(self.q_tiles, self.k_tiles), (self.k_tiles, self.q_tiles)][: self.sides]
+        turns = self.heads * sum(entries * math.ceil(length / _LIST_CHUNK) for entries, length in sides)
         body = max(kernel.loops, key=lambda loop: loop.instructions, default=Loop(kernel.instructions, 0))
         return Demand(
             kernel,
-            blocks=self.heads * entries,
+            blocks=self.heads * sum(entries for entries, _ in sides),
             instructions=turns * body.instructions * kernel.num_warps,
             transfers=turns * body.transfers * kernel.num_warps,
             turns=turns,
-            bytes=self.heads * entries * length + 2.0 * self.listed,
+            bytes=len(sides) * (self.heads * self.q_tiles * self.k_tiles + 2.0 * self.listed),
         )
 
     def _visible(self, rows: int, cols: int) -> int:
