@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["compile_ahead", "compiler_starting", "cores", "threads"]
 
 _PREFIX = "splashgen-compile"
-_KERNELS = 6
-"""That the attention of a training call launches."""
+_KERNELS = 8
+"""That the attention of a long training call launches."""
 
 _begun: set[tuple[Kernel, "torch.device"]] = set()
 _compiler_started = False
