@@ -14,7 +14,8 @@ from splashgen.alpha import AlphaClass
 from splashgen.families import family_named
 from splashgen.gpu import KNOWN_GPUS
 from splashgen.kernel import Kernel
-from splashgen.problem import DType, Problem
+from splashgen.launches import with_launches
+from splashgen.problem import DType, Operation, Problem
 from splashgen.tune.presets import attention
 
 pytestmark = NUMPY_IS_QUIET
@@ -61,24 +62,51 @@ def test_numbers_that_take_more_than_sixteen_bits(device: torch.device) -> None:
     assert (spans_of(kernel, saved)[..., 2] == -1).all()
 
 
-def test_the_lists_hold_what_is_needed_and_little_else(device: torch.device) -> None:
-    """Every key with P above 0 is listed once; the bound lies a little below τ, so a few others are."""
+@pytest.mark.parametrize("block_m", [16, 32])
+def test_the_lists_hold_what_is_needed_and_little_else(block_m: int, device: torch.device) -> None:
+    """Every pair with P above 0 is in both lists once; the bound lies a little below τ, so are a few more."""
     problem = problem_of(dtype="float32", causal=True)
-    inputs = draw(problem, 200, heads=1, gain=4.0, device=device)
-    kernel = kernel_of(problem, device)
+    inputs = draw(problem, 150, 200, heads=1, gain=4.0, device=device)
+    kernel = kernel_of(problem, device, block_m=block_m, block_n=32)
     _, saved = kernel.forward(*(inputs[x] for x in "qkv"), inputs["scale"])
-    tau, keys, spans = saved[0][0, 0], saved[-6][0, 0].flatten(), spans_of(kernel, saved)[0, 0]
+    tau, *lists = saved[0][0, 0], *(each[0, 0] for each in saved[-6:])
+    keys, key_spans, _, _, queries, query_spans = lists
     z = (inputs["q"] @ inputs["k"].mT)[0, 0].double() * inputs["scale"] / 2.0
-    visible = torch.ones_like(z, dtype=torch.bool).tril()
-    for tile, (unmasked, count, begin) in enumerate(spans.tolist()):
-        rows = slice(32 * tile, 32 * tile + 32)
-        listed = keys[begin : begin + count].tolist()
-        assert len(set(listed)) == count
-        # Those that every query of the tile sees stand at the front.
-        assert all(key < 32 * tile for key in listed[:unmasked])
-        needed = ((z[rows] > tau[rows, None] + 1e-6) & visible[rows]).any(0).nonzero()[:, 0].tolist()
-        near = ((z[rows] > tau[rows, None] - 0.2) & visible[rows]).any(0).nonzero()[:, 0].tolist()
-        assert set(needed) <= set(listed) <= set(near)
+    visible = torch.ones_like(z, dtype=torch.bool).tril(50)
+    needed, near = ((z > tau[:, None] + margin) & visible for margin in (1e-6, -0.2))
+    for pairs, block, spans, listed in (
+        ((needed, near), block_m, key_spans, keys),
+        ((needed.T, near.T), 32, query_spans, queries),
+    ):
+        for tile, (unmasked, count, begin) in enumerate(spans.tolist()):
+            rows = slice(block * tile, block * (tile + 1))
+            found = listed.flatten()[begin : begin + count].tolist()
+            assert len(set(found)) == count
+            least, most = (set(each[rows].any(0).nonzero()[:, 0].tolist()) for each in pairs)
+            assert least <= set(found) <= most
+            # Those whose tile the mask does not cut stand at the front.
+            seen = visible[rows] if listed is keys else visible.T[rows]
+            assert all(seen[:, other].all() for other in found[:unmasked])
+
+
+def test_a_training_call_launches_eight_kernels() -> None:
+    problem = Problem(
+        Operation.ATTENTION, AlphaClass.THREE_HALVES, DType.FLOAT32, 64, head_dim=16, value_dim=16
+    )
+    names = []
+    for grain in ("tiles", "rows"):
+        kernel = triton_kernel(problem, torch.device("cpu"), **{**SMALL, "grain": grain})
+        launched: list[str] = []
+
+        def record(function: Any, *args: Any, into: list[str] = launched, **options: Any) -> None:
+            into.append(function.__name__)
+
+        q, k, v = torch.randn(3, 1, 2, 64, 16).unbind()
+        out, saved = with_launches(kernel.module, "forward", record)(q, k, v, 0.25)
+        with_launches(kernel.module, "backward", record)(out, q, k, v, 0.25, saved)
+        names.append(launched)
+    assert names[0] == ["_bound", "_list_tiles", "_output", "_dq", "_dkdv"]
+    assert names[1] == [*names[0][:2], "_mark", "_count_rows", "_list_rows", *names[0][2:]]
 
 
 def test_the_default_lists_rows_of_long_sequences_in_training() -> None:
