@@ -1,6 +1,6 @@
 """Generated, tuned and dispatched kernels for exact sparse (α-entmax) attention.
 
-Importing this package loads neither torch nor triton: the functions below do, on first use.
+Importing this package loads neither torch nor triton: the functions and modules below do, on first use.
 """
 
 import importlib
@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 from splashgen._version import __version__
 
 if TYPE_CHECKING:
+    from splashgen import inspect as inspect
+    from splashgen import nn as nn
+    from splashgen import reference as reference
+    from splashgen import training as training
     from splashgen.dispatch import table_digest
     from splashgen.functional import attention, attention_varlen, entmax, entmax15, sparsemax
     from splashgen.warming import warmup
@@ -33,9 +37,12 @@ _HOMES = {
     "table_digest": "splashgen.dispatch",
     "warmup": "splashgen.warming",
 }
+_MODULES = ("inspect", "nn", "reference", "training")
 
 
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return importlib.import_module(f"splashgen.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'splashgen' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)
@@ -44,4 +51,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_MODULES])
