@@ -8,6 +8,7 @@ from torch import Tensor
 from splashgen.ahead import compile_ahead
 from splashgen.autograd import AttentionFunction, Call, ZeroFunction
 from splashgen.batches import crowded, parts
+from splashgen.checks_options import regime_of
 from splashgen.dispatch import memo
 from splashgen.features import alpha_tensor, feature_arguments, on_device_of, tau_of_nothing
 from splashgen.operators import attention_operator, needs_operator, tables
@@ -61,7 +62,7 @@ def _planned(request: Request) -> tuple[Plan, bool]:
         name = signature(request, training)
         plan = memo.get(name)
     except (AttributeError, TypeError):  # something is no tensor or has no hash: the checks tell
-        plan = None
+        name, plan = None, None
     new = plan is None
     if plan is None:
         plan = plan_for(request, training)
@@ -135,7 +136,7 @@ def _through_operator(request: Request) -> tuple[Tensor, Tensor]:
     offsets = packed if packed is not None else (None, None, 0, 0)
     out, tau = attention_operator(
         query, key, value, tensor, *masks, *offsets[:2],
-        number, scale, causal, *window_size, *offsets[2:], options.sparsity or "mixed",
+        number, scale, causal, *window_size, *offsets[2:], regime_of(options.sparsity).value,
         tables() if torch.compiler.is_compiling() else "",
     )  # fmt: skip
     return out.to(dtype), tau

@@ -46,8 +46,11 @@ class AttentionFunction(torch.autograd.Function):
     ) -> torch.Tensor:
         given = call.features if alpha is None else {**call.features, "alpha": alpha}
         out, saved = call.kernel.forward(q, k, v, call.scale, **given)
-        ctx.save_for_backward(alpha, q, k, v, *saved)
-        ctx.kernel, ctx.scale, ctx.given = call.kernel, call.scale, call.features
+        # Where autograd keeps them, it notices a mask that is written to before the backward pass.
+        masks = {name: value for name, value in call.features.items() if isinstance(value, torch.Tensor)}
+        ctx.save_for_backward(alpha, q, k, v, *masks.values(), *saved)
+        ctx.kernel, ctx.scale, ctx.masks = call.kernel, call.scale, tuple(masks)
+        ctx.given = {name: value for name, value in call.features.items() if name not in masks}
         call.tau = saved[0]
         result: torch.Tensor = out
         return result
@@ -56,8 +59,11 @@ class AttentionFunction(torch.autograd.Function):
     def backward(ctx: Any, dout: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         _refuse_twice()
         alpha, q, k, v, *saved = ctx.saved_tensors
-        given = ctx.given if alpha is None else {**ctx.given, "alpha": alpha}
-        gradients = ctx.kernel.backward(aligned(dout), q, k, v, ctx.scale, tuple(saved), **given)
+        count = len(ctx.masks)
+        given = ctx.given | dict(zip(ctx.masks, saved[:count], strict=True))
+        if alpha is not None:
+            given["alpha"] = alpha
+        gradients = ctx.kernel.backward(aligned(dout), q, k, v, ctx.scale, tuple(saved[count:]), **given)
         dalpha = gradients[3] if len(gradients) > 3 else None
         return None, dalpha, gradients[0], gradients[1], gradients[2]
 

@@ -4,14 +4,21 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from splashgen.plans import Request
 
-__all__ = ["crowded", "parts"]
+__all__ = ["crowded", "launchable", "parts"]
 
 _MOST = {"cuda": 65535}
 """Programs on the second and third axis of a grid, on which heads and sequences lie, by the device's type."""
 _BATCHED = 2, 1, 4
 """Dimensions from which on alibi_slopes, key_padding and attn_mask have the batch as their first."""
+
+
+def launchable(query: "Tensor", count: int) -> bool:
+    """Whether one launch on the device of `query` takes so many heads or sequences."""
+    return count <= _MOST.get(query.device.type, count)
 
 
 def crowded(request: "Request") -> bool:

@@ -20,4 +20,4 @@ def export(problem: Problem, config: Config) -> str:
     """
     rendered = render(problem, config)
     wrapper = environment().get_template(f"export/{problem.operation.value}.py.j2")
-    return rendered.source + wrapper.render(p=problem.semantics(), alpha=problem.alpha)
+    return rendered.source + wrapper.render(p=problem.semantics(), c=config.as_dict(), alpha=problem.alpha)

@@ -83,6 +83,8 @@ def feature_arguments(
 ) -> dict[str, Any]:
     """The keyword arguments of a kernel's `forward` and `backward`, α aside.
 
+    Kernels know the strides of slopes and masks; padding and offsets they read one after the other.
+
     Parameters
     ----------
     shape : tuple of int
@@ -99,14 +101,15 @@ def feature_arguments(
         features["attn_mask"] = attn_mask.expand(shape)
     if packed is not None:
         names = ("cu_seqlens_q", "cu_seqlens_k", "max_seqlen_q", "max_seqlen_k")
-        features.update(zip(names, packed, strict=True))
+        q_begins, k_begins, *longest = packed
+        features.update(zip(names, (q_begins.contiguous(), k_begins.contiguous(), *longest), strict=True))
     return features
 
 
 def padding_mask(key_padding: torch.Tensor, length: int) -> torch.Tensor:
     """Bool (batch, length), True where a key exists, from itself or from integer lengths (batch,)."""
     if key_padding.dtype == torch.bool:
-        return key_padding
+        return key_padding.contiguous()
     positions = torch.arange(length, device=key_padding.device)
     return positions < key_padding.unsqueeze(1)
 
@@ -123,9 +126,12 @@ def tau_of_nothing(query: torch.Tensor, packed: bool) -> torch.Tensor:
 
 
 def alpha_tensor(alpha: float | torch.Tensor, beside: torch.Tensor) -> torch.Tensor:
-    """(1,) or (heads,), as precise as a kernel for the tensor `beside` it takes; never read on the host."""
+    """(1,) or (heads,), contiguous, as precise as a kernel for the tensor `beside` it takes.
+
+    It is never read on the host.
+    """
     if isinstance(alpha, torch.Tensor):
-        return alpha.to(precise(beside)).reshape(-1)
+        return alpha.to(precise(beside)).reshape(-1).contiguous()
     return torch.full((1,), alpha, dtype=precise(beside), device=beside.device)
 
 

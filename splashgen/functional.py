@@ -39,7 +39,7 @@ def attention(
     Parameters
     ----------
     query : Tensor (batch, heads, n_q, head_dim)
-        float16, bfloat16, float32; on the CPU also float64. Strides are free.
+        float16, bfloat16, float32; on the CPU also float64. Strides are free, as every tensor's are.
     key : Tensor (batch, kv_heads, n_k, head_dim)
     value : Tensor (batch, kv_heads, n_k, value_dim)
     alpha : float or Tensor

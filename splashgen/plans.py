@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from splashgen.alpha import AlphaClass
-from splashgen.batches import crowded
+from splashgen.batches import crowded, launchable
 from splashgen.checks import (
     check_alpha_argument,
     check_attention,
@@ -67,7 +67,7 @@ class Plan:
 
 
 def signature(request: Request, training: bool) -> tuple[Any, ...]:
-    """Everything that a plan depends on, and nothing that changes with each batch of packed sequences."""
+    """All that a plan and its checks depend on, and nothing that each batch of packed sequences changes."""
     query, key, value, alpha, options, masks, packed = request
     if packed is None:
         shapes: tuple[Any, ...] = query.shape, key.shape, value.shape
@@ -77,6 +77,9 @@ def signature(request: Request, training: bool) -> tuple[Any, ...]:
         empty = query.shape[0] == 0, key.shape[0] == 0
         shapes = query.shape[1:], key.shape[1:], value.shape[1:], longest, min(packed[2:]) < 0, agree, empty
         shapes += _facts(packed[0])[1:], _facts(packed[1])[1:], packed[0].shape == packed[1].shape
+        sequences, slopes = packed[0].shape[0] - 1, masks[0]
+        agree = slopes is None or slopes.dim() < 2 or slopes.shape[0] == sequences
+        shapes += sequences >= 0, launchable(query, sequences), agree
     return (
         shapes,
         query.dtype,

@@ -11,6 +11,7 @@ import splashgen
 from splashgen import reference
 from splashgen.budget import judge
 from splashgen.dispatch import memo
+from splashgen.features import alpha_tensor, feature_arguments
 
 pytestmark = pytest.mark.filterwarnings("ignore:No config is tuned")
 
@@ -94,6 +95,72 @@ def test_varlen_matches_each_sequence() -> None:
     for *inputs, ours in pieces:
         alone = splashgen.attention(*(piece.transpose(0, 1)[None] for piece in inputs), is_causal=True)
         torch.testing.assert_close(ours.transpose(0, 1)[None], alone)
+
+
+def test_packed_sequences_are_checked_again_where_their_number_differs() -> None:
+    q = torch.randn(10, 2, 16)
+    slopes = torch.rand(2, 2)
+
+    def call(*ends: int) -> torch.Tensor:
+        offsets = torch.tensor(ends, dtype=torch.int32)
+        return splashgen.attention_varlen(q, q, q, offsets, offsets, 10, 10, alibi_slopes=slopes)
+
+    assert call(0, 4, 10).shape == q.shape
+    with pytest.raises(ValueError, match=r"alibi_slopes has shape \(2, 2\)"):
+        call(0, 1, 2, 3, 4, 10)
+    with pytest.raises(ValueError, match="must begin with 0"):
+        call()
+
+
+def test_tensors_beside_the_inputs_may_lie_anyhow(device: torch.device) -> None:
+    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+    q, k, v = (tensor.detach().to(device, dtype) for tensor in drawn())
+    padding = (torch.rand(33, 2, device=device) < 0.7).T
+    for name, tensor in {
+        "alpha": torch.linspace(1.2, 1.9, 8, device=device)[::2],
+        "alpha ": torch.tensor([1.4], device=device).expand(4),
+        "key_padding": padding,
+        "key_padding ": padding[:1].expand(2, 33),
+        "alibi_slopes": torch.rand(8, device=device)[::2],
+        "attn_mask": (torch.rand(33, 33, device=device) < 0.7).T,
+    }.items():
+        ours, expected = (
+            splashgen.attention(q, k, v, **{name.strip(): each}) for each in (tensor, tensor.contiguous())
+        )
+        assert not tensor.is_contiguous() and torch.equal(ours, expected), name
+    packed = q[0].transpose(0, 1)
+    offsets = torch.tensor([[0, 1], [20, 2], [33, 3]], dtype=torch.int32, device=device)[:, 0]
+    ours, expected = (
+        splashgen.attention_varlen(packed, packed, packed, each, each, 33, 33)
+        for each in (offsets, offsets.contiguous())
+    )
+    assert torch.equal(ours, expected)
+
+
+def test_kernels_are_given_what_they_read_in_order() -> None:
+    offsets = torch.zeros(3, 2, dtype=torch.int32)[:, 0]
+    padding = torch.ones(5, 2, dtype=torch.bool).T
+    given = feature_arguments((2, 1, 5, 5), (-1, -1), None, padding, None, (offsets, offsets, 3, 3))
+    assert all(given[name].is_contiguous() for name in ("key_padding", "cu_seqlens_q", "cu_seqlens_k"))
+    assert alpha_tensor(torch.rand(8)[::2], padding).is_contiguous()
+    assert alpha_tensor(torch.rand(1).expand(4), padding).is_contiguous()
+
+
+@pytest.mark.parametrize("name", ["alibi", "padding", "mask"])
+def test_a_mask_that_is_written_to_before_the_backward_pass_is_noticed(name: str) -> None:
+    ((argument, mask),) = FEATURES[name].items()
+    mask = mask.clone().float() if name == "alibi" else mask.clone()
+    q, k, v = (tensor.detach().float().requires_grad_() for tensor in drawn())
+    out = splashgen.attention(q, k, v, **{argument: mask})
+    mask.fill_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        out.sum().backward()
+
+
+def test_a_window_may_be_a_list() -> None:
+    q, k, v = drawn()
+    ours = splashgen.attention(q, k, v, window_size=[3, 3])  # type: ignore[arg-type]
+    assert torch.equal(ours, splashgen.attention(q, k, v, window_size=(3, 3)))
 
 
 def test_tau_is_the_threshold() -> None:

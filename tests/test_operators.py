@@ -91,6 +91,12 @@ def test_export() -> None:
     torch.testing.assert_close(program.module()(q, k, v), Model()(q, k, v))
 
 
+def test_what_sparsity_may_be_is_told_under_vmap_too() -> None:
+    stacked = torch.randn(2, 1, 2, 5, 8)
+    with pytest.raises(ValueError, match="sparsity must be None, 'dense', 'mixed' or 'sparse', but is 'foo'"):
+        torch.vmap(lambda q: splashgen.attention(q, q, q, sparsity="foo"))(stacked)
+
+
 def test_vmap() -> None:
     q, k, v = (t.detach() for t in drawn())
     stacked = torch.stack([q, 2 * q])

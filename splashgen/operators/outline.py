@@ -43,6 +43,7 @@ def _without_launches(kernel: Kernel) -> Callable[..., Any]:
     def nothing(*args: Any, **options: Any) -> None:
         return None
 
-    # Python's own `min` would ask which is smaller, and tie the graph to the answer; and what describes a
-    # tensor's tiles to a launch would ask where in memory it lies.
-    return with_launches(kernel.module, "forward", nothing, {"min": torch.sym_min, "_tiles": nothing})
+    # Python's own `min` and `max` would ask which is smaller, and tie the graph to the answer; and what
+    # describes a tensor's tiles to a launch would ask where in memory it lies.
+    instead = {"min": torch.sym_min, "max": torch.sym_max, "_tiles": nothing}
+    return with_launches(kernel.module, "forward", nothing, instead)

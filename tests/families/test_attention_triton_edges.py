@@ -207,7 +207,14 @@ def test_slopes_of_heads_and_batches(slopes: tuple[int, ...], device: torch.devi
 
 
 @pytest.mark.parametrize(
-    "window", [(0, 0), (-1, 7), (40, 3), *(pytest.param(w, marks=SLOW) for w in [(7, -1), (500, 500)])]
+    "window",
+    [
+        (0, 0),
+        (-1, 7),
+        (40, 3),
+        (2**31 - 1, 2**31 - 1),
+        *(pytest.param(w, marks=SLOW) for w in [(7, -1), (500, 500), (2**63 - 1, 2**30 + 1)]),
+    ],
 )
 def test_windows(window: tuple[int, int], device: torch.device) -> None:
     problem = problem_of(window=True)

@@ -4,18 +4,19 @@ from typing import Any
 
 import pytest
 import torch
-from attention_cases import NUMPY_IS_QUIET, TRITON
+from attention_cases import NUMPY_IS_QUIET, SMALL, TRITON, problem_of, triton_kernel
 from attention_strategies import Call, calls, semantics
 from hypothesis import HealthCheck, Phase, assume, given, seed, settings
 from hypothesis import strategies as st
 from operator_cases import arguments_of, drawn_kernel
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.fx.experimental.symbolic_shapes import ShapeEnv
+from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
 from splashgen.kernel import Kernel
 from splashgen.operators import arguments
 from splashgen.operators.arguments import Arguments
 from splashgen.operators.named import name_of
+from splashgen.operators.outline import outline
 from splashgen.operators.recomputing import forward
 from splashgen.operators.saving import attention_saving
 
@@ -71,6 +72,22 @@ def test_a_trace_is_told_the_truth(family: str, examples: int) -> None:
     if family == TRITON and torch.cuda.is_available():
         pytest.skip("Triton compiles for the GPU in this process")
     several(family, examples, torch.device("cpu"), DTYPES)
+
+
+@pytest.mark.parametrize("grain", ["tiles", "rows"])
+@pytest.mark.parametrize("training", [False, True])
+def test_a_trace_does_not_ask_which_length_is_larger(training: bool, grain: str) -> None:
+    kernel = triton_kernel(problem_of(training=training), torch.device("cpu"), **SMALL, grain=grain)
+    environment = ShapeEnv()
+    free = StatelessSymbolicContext(
+        [DimDynamic.DYNAMIC if dim == 2 else DimDynamic.STATIC for dim in range(4)]
+    )
+    tensors = [torch.empty(2, 3, length, 32) for length in (1000, 3000)]
+    with FakeTensorMode(shape_env=environment) as mode:
+        query, key = (mode.from_tensor(tensor, symbolic_context=free) for tensor in tensors)
+        outline(kernel, query, key, key)
+    lengths = {query.shape[2].node.expr, key.shape[2].node.expr}
+    assert not [each.expr for each in environment.guards if lengths <= each.expr.free_symbols]
 
 
 @pytest.mark.gpu
