@@ -1,5 +1,6 @@
 """The cost model answers as the hardware would have it: more work takes longer, and on slower chips."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -91,3 +92,10 @@ def test_inference_launches_the_forward_alone(attention_kernels) -> None:
 def test_a_family_without_demands_is_refused() -> None:
     with pytest.raises(NotImplementedError, match=r"'attention_torch' cannot be planned.*splashgen tune"):
         schedule_of("attention_torch")
+
+
+def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "splashgen.plan.demands.attention_triton", raising=False)
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    with pytest.raises(ModuleNotFoundError, match="numpy"):
+        schedule_of("attention_triton")

@@ -1,7 +1,13 @@
 """A worker for every GPU of the machine; here the second one is a CPU worker with a lock of its own."""
 
+import signal
+import subprocess
+import threading
+import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from replay_fakes import LIMITS, PROBLEMS, TOOLS
@@ -36,6 +42,28 @@ def test_gpus_of_the_same_kind_get_a_worker(
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
     assert visible_gpus(KNOWN_GPUS["h100"]) == visible
     assert visible_gpus(CPU) == []
+
+
+def test_a_worker_that_is_just_being_started_ends_with_its_crew(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, start, children = threading.Event(), subprocess.Popen, []
+
+    def slow(*command: Any, **options: Any) -> subprocess.Popen[bytes]:
+        begun.set()
+        time.sleep(0.5)
+        children.append(start(*command, **options))
+        return children[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", slow)
+    monkeypatch.setattr(crew, "visible_gpus", lambda gpu: ["0", "1"])
+    with crew.Crew(CPU, partial(time.sleep, 60.0)):
+        assert begun.wait(10.0)
+        (thread,) = (each for each in threading.enumerate() if each.name == "splashgen-gpu-1")
+    thread.join(10.0)
+    (child,) = children
+    try:
+        assert not thread.is_alive() and child.poll() == -signal.SIGKILL
+    finally:
+        child.kill()
 
 
 @pytest.fixture

@@ -79,7 +79,9 @@ def schedule_of(family: str) -> tuple[str, ...]:
 def _module(family: str) -> ModuleType:
     try:
         return importlib.import_module(f"{__name__}.{family}")
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}.{family}":  # a library that the module imports
+            raise
         raise NotImplementedError(
             f"The kernels of the family {family!r} cannot be planned: splashgen.plan.demands does not say "
             "what they do. They can be tuned on the device itself with `splashgen tune`."

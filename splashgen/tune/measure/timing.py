@@ -36,6 +36,10 @@ _STEADY = 0.02
 _SHORT_MS = 0.1
 """Of forward and backward together: below it the gaps between a call's kernels, which the host leaves even
 where it is ahead, are more than noise, and a graph closes them."""
+_BUSY_CLOCKS = 3e9
+"""Of the multiprocessors, for each second that the host took for the call before: half again as long at
+2 GHz, since it may be slower this time, and just as long on a chip that clocks at 3 GHz. More would cost
+time alone, fewer would let launch gaps be timed."""
 _CPU_CACHE = 32 * 1024**2
 
 
@@ -71,8 +75,8 @@ class Stopwatch:
 
     def _lap_cuda(self, call: Callable[[], Any]) -> tuple[float, Any]:
         start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        # At 2 GHz; the first lap compiles, so its host time says nothing and is cut.
-        torch.cuda._sleep(int(min(self._host_seconds, 2e-3) * 3e9))
+        # The first lap compiles, so its host time says nothing and is cut.
+        torch.cuda._sleep(int(min(self._host_seconds, 2e-3) * _BUSY_CLOCKS))
         self._evictor.zero_()
         start.record()
         began = time.perf_counter()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
@@ -18,6 +19,8 @@ __all__ = ["CallCrashed", "CallHung", "CallLost", "Process", "idle"]
 
 _START_SECONDS = 180.0
 """Importing torch on a cold disk and the first CUDA context are not the candidate's fault."""
+_LAST_SECONDS = 10.0
+"""For a process that has closed its connection to end: its driver may be clearing up still."""
 
 
 def idle() -> None:
@@ -60,6 +63,9 @@ class Process:
         self._child: subprocess.Popen[bytes] | None = None
         self._pipe: Connection[Any, Any] | None = None
         self._prepared = False
+        self._killed = False
+        # Either `kill` finds the process, or it comes first and none is started.
+        self._starting = threading.Lock()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
 
     def prepare(self, function: Callable[..., Any], *arguments: Any) -> None:
@@ -68,7 +74,7 @@ class Process:
         The next call waits for its end, as it would for the start.
         """
         if self._child is None:
-            with contextlib.suppress(OSError):  # the next call says what is wrong
+            with contextlib.suppress(OSError, CallCrashed):  # the next call says what is wrong
                 self._started().send((function, arguments))
                 self._prepared = True
 
@@ -91,7 +97,7 @@ class Process:
         Raises
         ------
         CallHung, CallCrashed
-            If no answer came; the next call starts a new process.
+            If no answer came, or the process could not be started; the next call starts a new one.
         Exception
             Whatever the function raised.
         """
@@ -114,8 +120,13 @@ class Process:
         return answer
 
     def kill(self) -> None:
-        """End the process while another thread waits for its answer: there, the call raises `CallCrashed`."""
-        child = self._child
+        """End the process for good, also while another thread starts it or waits for its answer.
+
+        There, the call raises `CallCrashed`, as every later one does.
+        """
+        with self._starting:
+            self._killed = True
+            child = self._child
         if child is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
@@ -142,21 +153,32 @@ class Process:
 
     def _started(self) -> "Connection[Any, Any]":
         if self._child is None or self._pipe is None:
-            here, there = Pipe()
-            self._stderr.seek(0)
-            self._stderr.truncate()
+            try:
+                here, there = Pipe()
+                with there, contextlib.ExitStack() as unless_started:
+                    unless_started.enter_context(here)
+                    self._start(there.fileno())
+                    unless_started.pop_all()
+            except OSError as error:
+                raise CallCrashed(f"Its process could not be started: {error}.") from error
+            self._pipe = here
+        return self._pipe
+
+    def _start(self, connection: int) -> None:
+        self._stderr.seek(0)
+        self._stderr.truncate()
+        with self._starting:
+            if self._killed:
+                raise CallCrashed("Its process was ended for good.")
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "splashgen.tune.processes.worker", str(there.fileno())],
-                pass_fds=[there.fileno()],
+                [sys.executable, "-m", "splashgen.tune.processes.worker", str(connection)],
+                pass_fds=[connection],
                 stdin=subprocess.DEVNULL,
                 stdout=self._stderr,
                 stderr=self._stderr,
                 env={**os.environ, "PYTHONPATH": _import_path(), **self._environment},
                 start_new_session=True,
             )
-            there.close()
-            self._pipe = here
-        return self._pipe
 
     @staticmethod
     def _expect(pipe: "Connection[Any, Any]", limit_s: float, what: str) -> Any:
@@ -166,13 +188,16 @@ class Process:
 
     def _obituary(self) -> str:
         assert self._child is not None
-        code = self._child.wait()
+        try:
+            code = self._child.wait(_LAST_SECONDS)
+            how = f"died of {signal.Signals(-code).name}" if code < 0 else f"died with exit code {code}"
+        except subprocess.TimeoutExpired:
+            how = f"closed its connection and did not end within {_LAST_SECONDS:g} s, so it was ended"
         self.close()
         self._stderr.seek(0)
         lines = self._stderr.read().decode(errors="replace").strip().splitlines()
-        how = f"of {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
         said = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "")
-        return f"Its process died {how}" + (f": {said[:300]}" if said else ".")
+        return f"Its process {how}" + (f": {said[:300]}" if said else ".")
 
 
 def _import_path() -> str:

@@ -20,7 +20,7 @@ from splashgen.tune.measure.evaluate import Trial
 from splashgen.tune.measure.floor import floors_ms
 from splashgen.tune.measure.graphs import captured
 from splashgen.tune.measure.outcome import Outcome, Status
-from splashgen.tune.measure.timing import Beside, Subject, repeat
+from splashgen.tune.measure.timing import Beside, Stopwatch, Subject, repeat
 
 H100 = KNOWN_GPUS["h100"]
 
@@ -95,6 +95,34 @@ def test_short_calls_are_replayed_from_graphs(
     replays.clear()
     subject.round()
     assert replays == replayed
+
+
+class Event:
+    """Of a device whose calls take 2 ms."""
+
+    def __init__(self, enable_timing: bool) -> None:
+        pass
+
+    def record(self) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        pass
+
+    def elapsed_time(self, end: "Event") -> float:
+        return 2.0
+
+
+def test_the_device_is_kept_busy_for_longer_than_the_host_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, cycles = [0.0], []
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "_sleep", cycles.append)
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock[0])
+    watch = Stopwatch(torch.device("cpu"))
+    for host_seconds in (10.0, 1e-3, 0.0):
+        assert watch._lap_cuda(lambda: clock.append(clock.pop() + host_seconds))[0] == 2.0  # noqa: B023
+    assert cycles[0] == 0 and cycles[1] == 2e-3 * timing._BUSY_CLOCKS, "compiling took 10 s"
+    assert cycles[2] == pytest.approx(1.5 * 1e-3 * 2e9), "half again as long, at 2 GHz"
 
 
 @pytest.mark.gpu

@@ -1,9 +1,11 @@
 import math
 import os
+import sys
 import time
 
 import pytest
 
+from splashgen.tune.processes import process as module
 from splashgen.tune.processes.process import CallCrashed, CallHung, Process
 
 
@@ -27,6 +29,45 @@ def test_a_hanging_worker_is_ended() -> None:
         with pytest.raises(ProcessLookupError):
             os.kill(first, 0)
         assert process.call(os.getpid, limit_s=30) != first
+
+
+def test_a_worker_that_hangs_up_and_lives_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LAST_SECONDS", 0.5)
+    with Process() as process:
+        first = process.call(os.getpid, limit_s=30)
+        with pytest.raises(CallCrashed, match=r"closed its connection and did not end within 0\.5 s"):
+            process.call(_hang_up, limit_s=30)
+        with pytest.raises(ProcessLookupError):
+            os.kill(first, 0)
+        assert process.call(math.sqrt, 9.0, limit_s=30) == 3.0
+
+
+def _hang_up() -> None:
+    """Close the connection of the worker that this runs in, and live for a while."""
+    os.close(int(sys.argv[1]))
+    time.sleep(20)
+
+
+def test_a_process_that_cannot_be_started_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Process() as process:
+        before = os.listdir("/proc/self/fd")
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "executable", "/nowhere/python")
+            process.prepare(os.getpid)
+            with pytest.raises(CallCrashed, match=r"could not be started: .*'/nowhere/python'\.") as lost:
+                process.call(math.sqrt, 9.0, limit_s=30)
+            # The error holds on to the frames, so nothing is closed by being forgotten.
+            assert len(os.listdir("/proc/self/fd")) == len(before), lost
+        assert process.call(math.sqrt, 9.0, limit_s=30) == 3.0
+
+
+def test_a_process_that_was_killed_does_not_start_again() -> None:
+    with Process() as process:
+        with pytest.raises(CallCrashed, match="SIGKILL"):
+            process.call(time.sleep, 3600, limit_s=30, meanwhile=process.kill)
+        process.prepare(os.getpid)
+        with pytest.raises(CallCrashed, match="ended for good"):
+            process.call(math.sqrt, 9.0, limit_s=30)
 
 
 def test_a_process_that_was_prepared_is_the_one_that_answers() -> None:
