@@ -18,10 +18,10 @@ from splashgen.launches import with_launches
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["compile_ahead", "compiler_starting", "cores", "threads"]
+__all__ = ["KERNELS", "compile_ahead", "compiler_starting", "cores", "threads"]
 
 _PREFIX = "splashgen-compile"
-_KERNELS = 8
+KERNELS = 8
 """That the attention of a long training call launches."""
 
 _begun: set[tuple[Kernel, "torch.device"]] = set()
@@ -43,7 +43,7 @@ def threads() -> int:
     """
     chosen = os.environ.get("SPLASHGEN_COMPILE_THREADS")
     if not chosen:
-        return min(_KERNELS, cores())
+        return min(KERNELS, cores())
     if not chosen.isdecimal() or int(chosen) < 1:
         raise ValueError(
             f"SPLASHGEN_COMPILE_THREADS is {chosen!r}, but must be a whole number from 1 on; 1 turns it off."

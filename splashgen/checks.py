@@ -6,6 +6,7 @@ Nothing here looks at the values of a tensor: that would wait for the device.
 import torch
 
 from splashgen.alpha import check_alpha
+from splashgen.problem import MAX_HEAD_DIM
 
 __all__ = [
     "check_alpha_argument",
@@ -118,8 +119,8 @@ def _check_heads(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, en
             "(value's may differ)."
         )
     for name, width in (("query", query.shape[-1]), ("value", value.shape[-1])):
-        if not 1 <= width <= 256:
-            raise ValueError(f"{name} has head dim {width}, but it must be between 1 and 256.")
+        if not 1 <= width <= MAX_HEAD_DIM:
+            raise ValueError(f"{name} has head dim {width}, but it must be between 1 and {MAX_HEAD_DIM}.")
     heads, kv_heads = query.shape[1], key.shape[1]
     if value.shape[1] != kv_heads:
         raise ValueError(f"key has {kv_heads} heads, but value has {value.shape[1]}; they must be equal.")

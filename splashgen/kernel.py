@@ -20,6 +20,7 @@ from splashgen.config import Config
 from splashgen.errors import KernelError
 from splashgen.problem import Problem
 from splashgen.render import Rendered, render
+from splashgen.replacing import replace_file
 
 __all__ = ["Kernel", "build", "source_folder"]
 
@@ -76,7 +77,7 @@ def _written(name: str, source: str) -> Path:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if _is_private(folder):
                 if path.is_symlink() or not path.is_file() or path.read_bytes() != data:
-                    _replace(path, data)
+                    replace_file(path, data, private=True)
                 return path
         except OSError:
             continue
@@ -105,17 +106,6 @@ def _is_private(folder: Path) -> bool:
     if stat.S_IMODE(facts.st_mode) & 0o077:
         folder.chmod(0o700)
     return True
-
-
-def _replace(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _load(name: str, source: str) -> ModuleType:

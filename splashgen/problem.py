@@ -5,7 +5,10 @@ from enum import StrEnum
 
 from splashgen.alpha import AlphaClass
 
-__all__ = ["DType", "Operation", "Problem", "length_bucket"]
+__all__ = ["MAX_HEAD_DIM", "DType", "Operation", "Problem", "dtype_named", "length_bucket"]
+
+MAX_HEAD_DIM = 256
+"""Of query and key, and of value: wider heads are refused."""
 
 
 class Operation(StrEnum):
@@ -22,6 +25,20 @@ class DType(StrEnum):
     BFLOAT16 = "bfloat16"
     FLOAT32 = "float32"
     FLOAT64 = "float64"
+
+
+def dtype_named(name: object, argument: str = "dtype") -> DType:
+    """The element type that a name or a `torch.dtype` stands for.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the sentence names the argument.
+    """
+    text, kinds = str(name).removeprefix("torch."), [kind.value for kind in DType]
+    if text not in kinds:
+        raise ValueError(f"{argument} is {name!r}, but must be one of {', '.join(kinds)}.")
+    return DType(text)
 
 
 def length_bucket(length: int) -> int:
@@ -88,7 +105,7 @@ class Problem:
         return replace(self, seq_len=0)
 
     def bucketed(self) -> "Problem":
-        """The tuning key: the problem with its length rounded up to a power of two."""
+        """The problem at its length bucket: what files hold entries for, masks included."""
         return replace(self, seq_len=length_bucket(self.seq_len))
 
     def as_dict(self) -> dict[str, str | int | bool]:

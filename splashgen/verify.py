@@ -8,7 +8,7 @@ from pathlib import Path
 from splashgen.gpu import Gpu
 from splashgen.render import render
 from splashgen.store import Entry, save
-from splashgen.store.entry import GpuFacts, Status, Timing
+from splashgen.store.entry import Status, Timing
 from splashgen.store.files import load, user_folder
 from splashgen.store.tables import tables
 from splashgen.tune.device import exclusive
@@ -59,10 +59,9 @@ def stored_entries(gpu: Gpu, folder: Path | None = None) -> list[Entry]:
         files = [table.file for table in tables() if table.file is not None]
     else:
         files = [load(path) for path in sorted(folder.glob("*.yaml"))]
-    here = GpuFacts.of(gpu)
     found: dict[object, Entry] = {}
     for file in files:
-        if (file.gpu.name, file.gpu.multiprocessors) != (here.name, here.multiprocessors):
+        if not file.gpu.is_of(gpu):
             continue
         for entry in file.entries:
             known = found.get(entry.key)

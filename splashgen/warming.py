@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from splashgen.ahead import KERNELS
 from splashgen.alpha import AlphaClass, check_alpha
 from splashgen.checks_options import regime_of
 from splashgen.compile import CompilePool
@@ -15,16 +16,13 @@ from splashgen.config import Config
 from splashgen.errors import KernelError
 from splashgen.gpu import Gpu, detect, named
 from splashgen.kernel import build
-from splashgen.problem import DType, Operation, Problem
+from splashgen.problem import Operation, Problem, dtype_named
 from splashgen.store import Regime, lookup
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["Warmed", "warm", "warmup"]
-
-_KERNELS = 6
-"""Of a training problem, about: to split it further would only start processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ def warmup(
     """
     device = named(gpu)
     usual = "float32" if device.backend == "cpu" else "bfloat16"
-    kinds = [_dtype(one) for one in _several(dtype if dtype is not None else usual)]
+    kinds = [dtype_named(one) for one in _several(dtype if dtype is not None else usual)]
     number = AlphaClass.GENERIC if alpha == "generic" else AlphaClass.of(check_alpha(float(alpha)))
     problems = [
         Problem(
@@ -141,7 +139,7 @@ def warm(
     if gpu.backend == "cpu":
         return tuple(_rendered(*one, notify) for one in wanted)
     count = processes or os.cpu_count() or 1
-    parts = max(1, min(_KERNELS, count // max(len(wanted), 1)))
+    parts = max(1, min(KERNELS, count // max(len(wanted), 1)))
     done = []
     with CompilePool(count) as pool:
         shares = [
@@ -179,11 +177,3 @@ def _rendered(problem: Problem, config: Config, notify: Callable[[Warmed], None]
 
 def _several(value: Any) -> list[Any]:
     return [value] if isinstance(value, (int, str)) or not isinstance(value, Iterable) else list(value)
-
-
-def _dtype(name: object) -> DType:
-    text = str(name).removeprefix("torch.")
-    kinds = [kind.value for kind in DType]
-    if text not in kinds:
-        raise ValueError(f"dtype is {name!r}, but must be one of {', '.join(kinds)}.")
-    return DType(text)

@@ -89,7 +89,7 @@ def test_nothing_is_compiled_for_what_is_not_on_a_gpu() -> None:
 
 def test_threads_are_the_users_to_choose(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SPLASHGEN_COMPILE_THREADS", raising=False)
-    for cores, expected in ((1, 1), (2, 2), (64, 6)):
+    for cores, expected in ((1, 1), (2, 2), (64, 8)):
         monkeypatch.setattr(ahead, "cores", lambda cores=cores: cores)
         assert ahead.threads() == expected
     monkeypatch.setenv("SPLASHGEN_COMPILE_THREADS", "12")

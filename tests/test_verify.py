@@ -99,4 +99,5 @@ def test_a_device_that_is_being_tuned_is_left_alone(stale: Entry) -> None:
 def test_entries_of_another_chip_are_not_checked(stale: Entry, tmp_path: Path) -> None:
     assert len(stored_entries(CPU)) == 1
     assert stored_entries(replace(CPU, name="another chip")) == []
+    assert stored_entries(replace(CPU, multiprocessors=CPU.multiprocessors + 1)) == []
     assert stored_entries(CPU, tmp_path / "empty") == []

@@ -2,14 +2,13 @@
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from splashgen.bench.cells import Cell
 from splashgen.errors import SplashgenError
+from splashgen.replacing import replace_file
 
 __all__ = ["BenchError", "Results", "finished_runs"]
 
@@ -89,16 +88,8 @@ class Results:
     def save(self) -> None:
         """Write the file; readers see the old one or the new one."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.stem}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump(_finite(self.data), stream, indent=1, ensure_ascii=False, allow_nan=False)
-                stream.write("\n")
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, self.path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        text = json.dumps(_finite(self.data), indent=1, ensure_ascii=False, allow_nan=False)
+        replace_file(self.path, text + "\n")
 
 
 def finished_runs(runs: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

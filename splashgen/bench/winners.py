@@ -6,7 +6,7 @@ from pathlib import Path
 from splashgen.errors import SplashgenError
 from splashgen.gpu import Gpu
 from splashgen.store import Entry, Status, load
-from splashgen.store.entry import Key
+from splashgen.store.entry import GpuFacts, Key
 from splashgen.store.schema import EntryModel
 from splashgen.tune.database.storage import open_storage
 from splashgen.tune.study.studies import FINISHED, about_study
@@ -45,7 +45,7 @@ def winners(source: str, gpu: Gpu) -> dict[Key, Won]:
         found |= _of_studies(source if "://" in source else folder, gpu)
     for path in sorted(folder.glob(f"{gpu.slug}*.yaml")) if "://" not in source else ():
         file = load(path)
-        for entry in file.entries if file.gpu.name == gpu.name else ():
+        for entry in file.entries if file.gpu.is_of(gpu) else ():
             known = found.get(entry.key)
             if entry.status is Status.MEASURED and (known is None or known.entry.config != entry.config):
                 found[entry.key] = Won(entry)
@@ -64,7 +64,7 @@ def _of_studies(where: str | Path, gpu: Gpu) -> dict[Key, Won]:
     for study in sorted(studies, key=lambda study: study._study_id):
         finished = study.user_attrs.get(FINISHED)
         try:
-            if not finished or about_study(study.user_attrs).gpu.name != gpu.name:
+            if not finished or not GpuFacts.of(about_study(study.user_attrs).gpu).is_of(gpu):
                 continue
             entry = EntryModel.model_validate(finished["entry"]).build()
         except ValueError:

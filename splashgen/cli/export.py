@@ -40,8 +40,7 @@ def export(
         if aot:
             export_aot(problem, config, device, output, replace=force)
         else:
-            with output.open("w" if force else "x", encoding="utf-8") as file:
-                file.write(exported(problem, config))
+            _write(output, exported(problem, config), force)
     except FileExistsError:
         raise _failure(f"{output} exists already; give --force to write over what was exported.", 2) from None
     except OSError as error:
@@ -58,6 +57,15 @@ def export(
     }
     text = f"{output}: «{problem}» for {device.name}, with {config}"
     typer.echo(json.dumps(facts, indent=2) if as_json else text)
+
+
+def _write(output: Path, text: str, force: bool) -> None:
+    from splashgen.replacing import replace_file
+
+    if force and output.exists() and not output.is_file():  # a device or a pipe has nothing to lose
+        output.write_text(text, encoding="utf-8")
+    else:
+        replace_file(output.resolve() if force else output, text, new=not force)
 
 
 def _failure(message: str, code: int) -> typer.Exit:

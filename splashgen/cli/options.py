@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from splashgen.problem import MAX_HEAD_DIM
+
 if TYPE_CHECKING:
     from splashgen.alpha import AlphaClass
     from splashgen.config import Config
@@ -19,14 +21,14 @@ __all__ = ["Choice", "FeatureName", "OperationName", "RegimeName", "problem_opti
 
 
 class OperationName(StrEnum):
-    """`splashgen.problem.Operation`, named here so that --help imports nothing."""
+    """`splashgen.problem.Operation`."""
 
     ATTENTION = "attention"
     ENTMAX = "entmax"
 
 
 class RegimeName(StrEnum):
-    """`splashgen.store.Regime`."""
+    """`splashgen.store.Regime`, named here so that --help does not import the store."""
 
     DENSE = "dense"
     MIXED = "mixed"
@@ -53,9 +55,9 @@ class Choice:
         "auto"
     )
     operation: Annotated[OperationName, typer.Option(help="What is computed.")] = OperationName.ATTENTION
-    head_dim: Annotated[int, typer.Option(min=1, max=512, help="Of query and key.")] = 64
+    head_dim: Annotated[int, typer.Option(min=1, max=MAX_HEAD_DIM, help="Of query and key.")] = 64
     value_dim: Annotated[
-        int | None, typer.Option(min=1, max=512, help="Of value; the head dim if left out.")
+        int | None, typer.Option(min=1, max=MAX_HEAD_DIM, help="Of value; the head dim if left out.")
     ] = None
     dtype: Annotated[
         str | None,
@@ -98,12 +100,10 @@ class Choice:
         ValueError
             If an option's value is not allowed; the sentence names the option.
         """
-        from splashgen.problem import DType, Operation, Problem
+        from splashgen.problem import Operation, Problem, dtype_named
 
-        kinds = [kind.value for kind in DType]
-        if self.dtype is not None and self.dtype not in kinds:
-            raise ValueError(f"--dtype is {self.dtype!r}, but must be one of {', '.join(kinds)}.")
-        dtype = DType(self.dtype or ("float32" if device.backend == "cpu" else "bfloat16"))
+        usual = "float32" if device.backend == "cpu" else "bfloat16"
+        dtype = dtype_named(usual if self.dtype is None else self.dtype, "--dtype")
         alpha, training = _alpha_class(self.alpha), not self.inference
         if self.operation is OperationName.ENTMAX:
             if self.causal or self.value_dim or self.feature or self.sparsity is not RegimeName.MIXED:

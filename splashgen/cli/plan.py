@@ -9,6 +9,7 @@ import typer
 
 from splashgen.cli.options import Choice, OperationName, problem_options
 from splashgen.cli.tune_options import PresetName
+from splashgen.problem import MAX_HEAD_DIM
 
 if TYPE_CHECKING:
     from splashgen.gpu import Gpu
@@ -24,7 +25,7 @@ def plan(
     choice: Choice,
     gpu: Annotated[str, typer.Option(help="The chip to plan for: a100, l40s, rtx4090, b200, mi300x, ...")],
     operation: Annotated[OperationName | None, typer.Option(help="Plan this operation.")] = None,
-    head_dim: Annotated[int | None, typer.Option(min=1, max=512, help="Of query and key.")] = None,
+    head_dim: Annotated[int | None, typer.Option(min=1, max=MAX_HEAD_DIM, help="Of query and key.")] = None,
     dtype: Annotated[str | None, typer.Option(help="bfloat16 (if left out), float16 or float32.")] = None,
     alpha: Annotated[str | None, typer.Option(help="In (1, 2], or generic; 1.5 if left out.")] = None,
     causal: Annotated[

@@ -13,6 +13,7 @@ from splashgen.cli.tune_options import (
     problems_asked_for,
     regimes_asked_for,
 )
+from splashgen.problem import MAX_HEAD_DIM
 
 __all__ = ["tune"]
 
@@ -25,8 +26,10 @@ def tune(
         PresetName, typer.Option(help="The problems to tune when none of the options below names one.")
     ] = PresetName.STANDARD,
     operation: Annotated[OperationName | None, typer.Option(help="Tune this operation.")] = None,
-    head_dim: Annotated[int | None, typer.Option(min=1, help="Of query and key.")] = None,
-    value_dim: Annotated[int | None, typer.Option(min=1, help="Of value; the head dim if left out.")] = None,
+    head_dim: Annotated[int | None, typer.Option(min=1, max=MAX_HEAD_DIM, help="Of query and key.")] = None,
+    value_dim: Annotated[
+        int | None, typer.Option(min=1, max=MAX_HEAD_DIM, help="Of value; the head dim if left out.")
+    ] = None,
     dtype: Annotated[
         str | None, typer.Option(help="bfloat16, float16, float32, float64; bfloat16 on a GPU if left out.")
     ] = None,

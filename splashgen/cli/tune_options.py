@@ -43,14 +43,12 @@ def problems_asked_for(
         If an option's value is not allowed; the sentence names the option.
     """
     from splashgen.alpha import AlphaClass, check_alpha
-    from splashgen.problem import DType
+    from splashgen.problem import dtype_named
     from splashgen.tune.presets import attention, entmax
 
-    kinds = [kind.value for kind in DType]
-    if dtype is not None and dtype not in kinds:
-        raise ValueError(f"--dtype is {dtype!r}, but must be one of {', '.join(kinds)}.")
     cpu = gpu.backend == "cpu"
-    kind = DType(dtype or ("float32" if cpu else "bfloat16"))
+    usual = "float32" if cpu else "bfloat16"
+    kind = dtype_named(usual if dtype is None else dtype, "--dtype")
     alpha_class = AlphaClass.of(check_alpha(1.5 if alpha is None else alpha))
     lengths = seq_len or [1024 if cpu else 4096]
     if operation is OperationName.ENTMAX:

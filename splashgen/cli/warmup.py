@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from splashgen.cli.options import Choice, problem_options
+from splashgen.problem import MAX_HEAD_DIM
 
 if TYPE_CHECKING:
     from splashgen.warming import Warmed
@@ -20,7 +21,8 @@ __all__ = ["warmup"]
 def warmup(
     choice: Choice,
     head_dim: Annotated[
-        list[int] | None, typer.Option(min=1, max=512, help="Of query and key; repeatable; 64 if left out.")
+        list[int] | None,
+        typer.Option(min=1, max=MAX_HEAD_DIM, help="Of query and key; repeatable; 64 if left out."),
     ] = None,
     dtype: Annotated[
         list[str] | None,

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +14,7 @@ from splashgen.gpu import Gpu
 from splashgen.kernel import source_folder
 from splashgen.problem import Operation, Problem
 from splashgen.render import render
+from splashgen.replacing import replace_file
 from splashgen.store import current
 
 __all__ = ["Compiled", "cache_folder"]
@@ -99,9 +98,6 @@ def _write(path: Path, kernels: tuple[CompiledKernel, ...]) -> None:
     """As a whole or not at all; a full or unwritable disk costs the next run its time, not this one."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump([asdict(kernel) for kernel in kernels], stream)
-        os.replace(temporary, path)
+        replace_file(path, json.dumps([asdict(kernel) for kernel in kernels]))
     except OSError:
         return

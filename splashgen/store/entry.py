@@ -57,7 +57,7 @@ class RunnerUp:
 
 
 Key = tuple[Problem, Regime]
-"""What one file holds one entry for: the problem's tuning key and the regime."""
+"""What one file holds one entry for: the problem at its length bucket, masks included, and the regime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Entry:
 
     @property
     def key(self) -> Key:
-        """The tuning key (`Problem.bucketed`) and the regime."""
+        """What a file holds it under: the problem at its length bucket, and the regime."""
         return self.problem.bucketed(), self.regime
 
     @property
@@ -108,6 +108,10 @@ class GpuFacts:
     def of(cls, gpu: Gpu) -> "GpuFacts":
         """The facts that a file keeps of `gpu`."""
         return cls(gpu.name, gpu.compute_capability, gpu.multiprocessors, gpu.memory, gpu.shared_memory)
+
+    def is_of(self, gpu: "Gpu | GpuFacts") -> bool:
+        """Whether these are facts of that chip: a name may be shared, as by CPUs of 2 and of 96 cores."""
+        return (self.name, self.multiprocessors) == (gpu.name, gpu.multiprocessors)
 
 
 @dataclass(frozen=True, slots=True)

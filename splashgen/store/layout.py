@@ -25,7 +25,7 @@ class _Dumper(_Base):
 
 
 def text_of(file: TunedFile) -> str:
-    """The whole file, entries in the order of their tuning keys."""
+    """The whole file, entries in the order of their keys."""
     top = plain(file)
     parts = [_HEADER.format(name=file.gpu.name), f"schema: {top['schema']}\n"]
     parts += [_dump({key: top[key]}) for key in ("gpu", "provenance")]

@@ -105,8 +105,7 @@ def _rung(table: Table, entry: Entry, problem: Problem, gpu: Gpu) -> Rung | None
 
 def _foreign(table: Table, gpu: Gpu) -> bool:
     assert table.file is not None
-    chip = table.file.gpu
-    return (chip.name, chip.multiprocessors) != (gpu.name, gpu.multiprocessors)
+    return not table.file.gpu.is_of(gpu)
 
 
 def _verdict(one: _Candidate, problem: Problem, gpu: Gpu) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from splashgen.store.entry import Entry, Key, Status, TunedFile
-from splashgen.store.provenance import Provenance
+from splashgen.store.provenance import Provenance, minor
 
 __all__ = ["merge", "prefer"]
 
@@ -12,17 +12,18 @@ _RANK = {Status.PLANNED: 0, Status.TRANSFERRED: 1, Status.MEASURED: 2}
 
 
 def merge(files: Sequence[TunedFile]) -> TunedFile:
-    """One file with the best entry for each tuning key; the last file's provenance is the whole's.
+    """One file with the best entry for each key; the last file's provenance is the whole's.
 
     Raises
     ------
     ValueError
         If there is no file, or they are of different chips: their times cannot be compared.
     """
-    names = sorted({file.gpu.name for file in files})
-    if len(names) != 1:
+    if not files or not all(file.gpu.is_of(files[0].gpu) for file in files):
+        chips = sorted({f"{file.gpu.name} ({file.gpu.multiprocessors} multiprocessors)" for file in files})
         raise ValueError(
-            f"Only files of one chip can be merged, but these are of {', '.join(names) or 'none'}."
+            f"Only files of one chip can be merged, but these are of {', '.join(chips) or 'none'}; "
+            "merge those of each chip by themselves."
         )
     common = files[-1].provenance
     best: dict[Key, Entry] = {}
@@ -53,9 +54,5 @@ def _comparable(first: Provenance | None, second: Provenance | None) -> bool:
     if first is None or second is None:
         return first is second
     return all(
-        _minor(getattr(first, name)) == _minor(getattr(second, name)) for name in ("torch", "triton")
+        minor(getattr(first, name)) == minor(getattr(second, name)) for name in ("torch", "triton")
     ) and (first.templates == second.templates)
-
-
-def _minor(version: str) -> list[str]:
-    return version.split("+")[0].split(".")[:2]

@@ -11,7 +11,7 @@ from pathlib import Path
 from splashgen._version import __version__
 from splashgen.resources import shipped_folder
 
-__all__ = ["Provenance", "current"]
+__all__ = ["Provenance", "current", "minor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,11 @@ def current() -> Provenance:
     """What is installed here, without importing torch or triton."""
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     return Provenance(__version__, _version("torch"), _version("triton"), _driver(), today, _templates())
+
+
+def minor(version: str) -> str:
+    """Its major and minor part: `2.13` of `2.13.0+cpu`; times compare as long as it is the same."""
+    return ".".join(version.split("+")[0].split(".")[:2])
 
 
 def _version(distribution: str) -> str:

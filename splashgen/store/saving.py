@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import os
 import re
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ import filelock
 
 from splashgen.errors import ConfigFileError
 from splashgen.gpu import Gpu
+from splashgen.replacing import replace_file
 from splashgen.store.entry import Entry, GpuFacts, Status, TunedFile
 from splashgen.store.files import checked, load, salvaged, user_folder
 from splashgen.store.layout import text_of
@@ -28,7 +28,7 @@ _POLL_SECONDS = 0.005
 def save(gpu: Gpu, entries: Sequence[Entry], folder: Path | None = None) -> Path:
     """Merge entries into the file of `gpu` and return its path.
 
-    An entry replaces the one with the same tuning key and regime, but a planned one never replaces one that
+    An entry replaces the one of the same key (`Entry.key`), but a planned one never replaces one that
     ran. Readers see the old file or the new one, never a part; writers take turns. A file that cannot be read
     is kept beside the new one, and what is valid in it is taken over.
 
@@ -97,7 +97,7 @@ def _file_of(gpu: Gpu, folder: Path) -> tuple[Path, TunedFile | None]:
             f"The device's slug {gpu.slug!r} cannot name a file; it must be letters and digits."
         )
     path, number = folder / f"{gpu.slug}.yaml", 1
-    while (old := _existing(path)) and old.gpu.name != gpu.name:
+    while (old := _existing(path)) and not old.gpu.is_of(gpu):
         number += 1
         path = folder / f"{gpu.slug}-{number}.yaml"
     return path, old
@@ -136,26 +136,9 @@ def _set_aside(path: Path) -> Path:
 
 
 def _write(path: Path, file: TunedFile) -> None:
-    """Temporary file, fsync, replace, fsync of the folder: a crash leaves the old file or the new one."""
     data = text_of(file).encode()
     checked(path, data)  # what could not be read again is never written
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    replace_file(path, data, durable=True)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from splashgen.config import Config
 from splashgen.problem import Problem
 from splashgen.render import render
 from splashgen.store.entry import Entry
-from splashgen.store.provenance import Provenance, current
+from splashgen.store.provenance import Provenance, current, minor
 
 __all__ = ["Freshness", "freshness"]
 
@@ -45,7 +45,7 @@ def freshness(entry: Entry, made_with: Provenance) -> tuple[Freshness, str]:
     made, now = entry.provenance or made_with, current()
     for name in ("torch", "triton"):
         before, after = getattr(made, name), getattr(now, name)
-        if before and after and _minor(before) != _minor(after):
+        if before and after and minor(before) != minor(after):
             return (
                 Freshness.STALE,
                 f"made with {name} {before}, here is {after}; `splashgen verify` re-checks it",
@@ -53,10 +53,6 @@ def freshness(entry: Entry, made_with: Provenance) -> tuple[Freshness, str]:
     if made.driver and now.driver and made.driver != now.driver:
         return Freshness.NOTED, f"made with driver {made.driver}, here is {now.driver}"
     return Freshness.FRESH, ""
-
-
-def _minor(version: str) -> list[str]:
-    return version.split("+")[0].split(".")[:2]
 
 
 @functools.lru_cache(maxsize=4096)

@@ -12,7 +12,7 @@ from splashgen._version import __version__
 from splashgen.errors import ConfigFileError
 from splashgen.resources import shipped_folder
 from splashgen.store.entry import TunedFile
-from splashgen.store.files import load, salvaged, user_folder
+from splashgen.store.files import load, read_bytes, salvaged, user_folder
 from splashgen.store.match import Source
 from splashgen.store.provenance import current
 
@@ -52,9 +52,9 @@ def digest() -> str:
     mixture = hashlib.sha256(f"{__version__}\0{mode}\0{current().templates}".encode())
     for source, path in _paths():
         try:
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            content = type(error).__name__
+            content = hashlib.sha256(read_bytes(path)).hexdigest()
+        except ConfigFileError:  # nothing of it is used, whatever it is
+            content = "unreadable"
         mixture.update(f"\0{source.value}\0{path.name}\0{content}".encode())
     return mixture.hexdigest()[:16]
 

@@ -127,6 +127,10 @@ def test_winners_are_read_from_files_studies_and_both(tmp_path: Path) -> None:
     assert common(found, of_studies) == [KEY, (OTHER, Regime.MIXED)]
     with pytest.raises(SplashgenError, match="has no winner for NVIDIA H100"):
         winners(str(both), KNOWN_GPUS["h100"])
+    larger = replace(CPU, multiprocessors=CPU.multiprocessors + 1)
+    for source in (str(tmp_path / "files"), storage.url):
+        with pytest.raises(SplashgenError, match="has no winner"):
+            winners(source, larger)
 
 
 def test_the_script_times_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:

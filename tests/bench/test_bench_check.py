@@ -1,6 +1,8 @@
 """Targets against recorded samples: met, missed, not measured."""
 
 import json
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,17 @@ def test_ratios_are_medians_of_raw_samples(tmp_path: Path) -> None:
     assert hit.met and hit.value == 3.0
     (miss,) = _check(tmp_path, SPEED | HERE | {"bands": [{"density": 0.2, "at_least": 3.01}]})
     assert not miss.met and "MISSED" in str(miss) and "≥ 3.01" in str(miss)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+def test_the_umask_decides_who_may_read_results(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        path = _recorded(tmp_path, [6.0]).path
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_first_band_that_fits_counts_and_above_the_last_nothing_is_asked(tmp_path: Path) -> None:

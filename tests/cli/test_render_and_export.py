@@ -1,6 +1,8 @@
 """`splashgen render` and `splashgen export`."""
 
 import json
+import os
+import threading
 
 import pytest
 from typer.testing import CliRunner
@@ -72,6 +74,37 @@ def test_export_writes_a_file_once(tmp_path):
     said = json.loads(run(*arguments, "--force", "--json").output)
     assert (said["output"], said["gpu"], said["problem"]["causal"]) == (str(path), "cpu", True)
     assert path.read_text() == text
+
+
+@pytest.mark.parametrize("trouble", [ValueError("A reason."), KeyboardInterrupt()])
+def test_an_export_that_ends_early_leaves_what_was_there(tmp_path, monkeypatch, trouble):
+    def broken(problem, config):
+        raise trouble
+
+    monkeypatch.setattr("splashgen.export.export", broken)
+    path = tmp_path / "entmax_attention.py"
+    arguments = ["export", "--gpu", "cpu", "--dtype", "float32", "-o", str(path)]
+    assert run(*arguments).exit_code != 0
+    assert list(tmp_path.iterdir()) == [], "an empty file would stop the next run"
+    path.write_text("exported before")
+    assert run(*arguments, "--force").exit_code != 0
+    assert path.read_text() == "exported before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_export_writes_through_a_link_and_into_a_pipe(tmp_path):
+    target, link, pipe = tmp_path / "target.py", tmp_path / "link.py", tmp_path / "pipe"
+    link.symlink_to(target)
+    arguments = ["export", "--gpu", "cpu", "--dtype", "float32", "--force", "-o"]
+    assert run(*arguments, str(link)).exit_code == 0
+    assert link.is_symlink() and "def attention" in target.read_text()
+    os.mkfifo(pipe)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    assert run(*arguments, str(pipe)).exit_code == 0
+    reader.join(20)
+    assert read == [target.read_text()] and pipe.is_fifo()
 
 
 def test_export_to_a_folder_that_is_not_there(tmp_path):

@@ -13,7 +13,7 @@ from splashgen.alpha import AlphaClass
 from splashgen.cli import app
 from splashgen.families import family_for
 from splashgen.gpu import KNOWN_GPUS
-from splashgen.problem import DType, Operation, Problem
+from splashgen.problem import MAX_HEAD_DIM, DType, Operation, Problem
 from splashgen.render import render
 from splashgen.store import Entry, Status, Timing, load, save
 
@@ -50,6 +50,24 @@ def test_help_does_not_import_torch() -> None:
     )
     for arguments in (["--help"], ["--version"], ["explain", "--help"], ["configs", "merge", "--help"]):
         subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
+
+
+@pytest.mark.usefixtures("folders")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["render", "--gpu", "h100", "--head-dim"],
+        ["render", "--gpu", "h100", "--value-dim"],
+        ["plan", "--gpu", "a100", "--head-dim"],
+        ["warmup", "--gpu", "cpu", "--head-dim"],
+        ["tune", "--gpu", "cpu", "--head-dim"],
+        ["tune", "--gpu", "cpu", "--value-dim"],
+    ],
+)
+def test_head_dims_that_calls_refuse_are_refused(words: list[str]) -> None:
+    said = ran(*words, MAX_HEAD_DIM + 1)
+    assert said.exit_code == 2
+    assert words[-1] in said.stderr and str(MAX_HEAD_DIM) in said.stderr
 
 
 def test_explain_names_the_rung_the_miss_and_the_command(user: Path, entry: Entry) -> None:

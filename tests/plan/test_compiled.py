@@ -75,6 +75,16 @@ def test_a_fault_of_the_pool_is_not_taken_for_the_compiler_s(tmp_path, attention
         Compiled(broken, tmp_path).ask(PROBLEM, DEFAULT, A100).result()
 
 
+def test_a_failed_write_leaves_nothing(tmp_path, attention_kernels, monkeypatch) -> None:
+    def full(*paths: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.replace", full)
+    compiled = Compiled(Pool(attention_kernels), tmp_path)
+    assert compiled.ask(PROBLEM, DEFAULT, A100).result() == attention_kernels(DEFAULT)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unwritable_folder_costs_time_and_nothing_else(tmp_path, attention_kernels) -> None:
     (tmp_path / "file").write_text("")
     compiled = Compiled(Pool(attention_kernels), tmp_path / "file")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from splashgen.errors import ConfigFileError
 from splashgen.gpu import KNOWN_GPUS
 from splashgen.store import Regime, RunnerUp, Status, Timing, load, save
 from splashgen.store.schema import json_schema
+from splashgen.store.tables import digest
 
 H100 = KNOWN_GPUS["h100"]
 
@@ -82,6 +84,27 @@ def test_another_chip_of_the_same_slug_gets_a_file_of_its_own(entry, user: Path)
     assert load(user / "h100.yaml").gpu.multiprocessors == 132
 
 
+def test_chips_of_one_name_that_differ_in_size_have_files_of_their_own(entry, problem, user: Path) -> None:
+    """As CPUs with 2 and with 96 cores do where they share a home folder."""
+    small = replace(H100, multiprocessors=66)
+    save(H100, [entry()])
+    assert save(small, [entry(problem(seq_len=1024))]).name == "h100-2.yaml"
+    lengths = {path.name: [one.problem.seq_len for one in load(path).entries] for path in user.glob("*.yaml")}
+    assert lengths == {"h100.yaml": [4096], "h100-2.yaml": [1024]}
+    assert load(user / "h100.yaml").gpu.multiprocessors == 132
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o002, 0o664)])
+def test_the_umask_decides_who_may_read_a_file(umask: int, mode: int, entry, user: Path) -> None:
+    before = os.umask(umask)
+    try:
+        path = save(H100, [entry()])
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
 @pytest.mark.parametrize("slug", ["../evil", "a/b", "", "h100.yaml", "H100"])
 def test_slug_that_is_no_file_name_is_refused(slug: str, entry, user: Path) -> None:
     with pytest.raises(ConfigFileError, match="cannot name a file"):
@@ -120,6 +143,20 @@ def test_links_and_pipes_are_refused(entry, user: Path) -> None:
     os.mkfifo(pipe)
     with pytest.raises(ConfigFileError, match="not a regular file"):
         load(pipe)
+
+
+@pytest.mark.timeout(20)
+def test_the_digest_opens_neither_pipes_nor_links(entry, user: Path, tmp_path: Path) -> None:
+    save(H100, [entry()])
+    os.mkfifo(user / "a.yaml")
+    target = tmp_path / "target.yaml"
+    target.write_text("one")
+    (user / "b.yaml").symlink_to(target)
+    before = digest()
+    target.write_text("other")
+    assert digest() == before, "what is refused decides nothing"
+    (user / "h100.yaml").write_text("")
+    assert digest() != before
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Merging: times decide where they compare, and nowhere else."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -48,3 +49,11 @@ def test_all_keys_survive_with_their_versions(entry, problem) -> None:
 def test_chips_do_not_mix(entry) -> None:
     with pytest.raises(ValueError, match="one chip"):
         merge([file_of(entry()), file_of(entry(), gpu=GpuFacts.of(KNOWN_GPUS["a100"]))])
+    with pytest.raises(ValueError, match="these are of none"):
+        merge([])
+
+
+def test_chips_of_one_name_that_differ_in_size_do_not_mix(entry) -> None:
+    name = re.escape(H100.name)
+    with pytest.raises(ValueError, match=rf"{name} \(132 multi.*\), {name} \(66 multi.*\); merge those of"):
+        merge([file_of(entry()), file_of(entry(), gpu=replace(H100, multiprocessors=66))])

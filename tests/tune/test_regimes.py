@@ -18,7 +18,7 @@ from splashgen.tune.measure import bench
 from splashgen.tune.measure.bench import Tools
 from splashgen.tune.measure.evaluate import ShootOut, Trial
 from splashgen.tune.measure.outcome import Outcome, Status
-from splashgen.tune.search.warm import incumbent, relatives
+from splashgen.tune.search.warm import incumbent, relatives, stored
 from splashgen.tune.show.events import Event, TrialEnded
 from splashgen.tune.study.studies import open_studies
 from splashgen.tune.tuner import tune, work
@@ -126,6 +126,16 @@ def test_the_mixture_holds_the_place_of_a_regime_that_has_none(folders: Path) ->
     elsewhere = folders / "elsewhere"
     save(CPU, [mixed.entry], elsewhere)
     assert incumbent(PROBLEM, CPU, elsewhere, Regime.SPARSE) == mixed.entry.config
+
+
+def test_a_chip_of_the_same_name_and_another_size_holds_no_place_but_gives_advice(folders: Path) -> None:
+    """What won on 2 cores is not the winner on 96, and a good place to begin."""
+    (small,) = tune([PROBLEM], CPU, LIMITS, regimes=[Regime.SPARSE], tools=FAKES).ended
+    larger = replace(CPU, multiprocessors=CPU.multiprocessors + 1)
+    assert stored(PROBLEM, CPU, regime=Regime.SPARSE)[1].config == small.entry.config
+    assert stored(PROBLEM, larger, regime=Regime.SPARSE) is None
+    assert incumbent(PROBLEM, larger, regime=Regime.SPARSE) is None
+    assert small.entry.config in relatives(PROBLEM, larger, Regime.SPARSE)
 
 
 def test_a_regime_that_no_problem_has_is_refused() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from splashgen.ahead import KERNELS
 from splashgen.bench.cells import Cell
 from splashgen.bench.compilations import Compilation
 from splashgen.bench.peers.peer import Attend, Peer
@@ -17,10 +18,8 @@ from splashgen.store import lookup
 
 __all__ = ["OURS"]
 
-_KERNELS = 6
-"""Of a training step, about."""
 _SECONDS = 2.0
-"""For one of them."""
+"""To compile one kernel."""
 
 
 def _attend(cell: Cell, device: torch.device) -> Attend:
@@ -41,7 +40,7 @@ def _compilations(cell: Cell, gpu: Gpu) -> Sequence[Compilation]:
     problem, config = cell.problem, lookup(cell.problem, gpu).config
     title = f"splashgen, {problem}"
     # Attention's kernels are the same for all lengths that share a config.
-    jobs = [WarmJob(problem.semantics(), config, gpu, part, _KERNELS) for part in range(_KERNELS)]
+    jobs = [WarmJob(problem.semantics(), config, gpu, part, KERNELS) for part in range(KERNELS)]
     return [Compilation(title, job, _SECONDS) for job in jobs]
 
 

@@ -50,8 +50,8 @@ _FLAGS = 32
 """Tiles whose flags the dense pass sets at a time."""
 _LIST_CHUNK = 512
 """Flags that a program of `_list_tiles` reads at a time, or tiles whose marks one of `_count_rows` counts."""
-_MARKS = 32 * 128
-"""Marks of which a program of `_list_rows` makes numbers at a time."""
+_WORDS = 128
+"""Words of marks of which a program of `_list_rows` makes numbers at a time."""
 _LONG_LOOP = 32
 """Instructions of a loop that does something, rather than wait."""
 
@@ -88,6 +88,8 @@ class _Attention:
         self.by_rows = config["grain"] == "rows"
         # The forward pass lists keys of query tiles, in training queries of key tiles too.
         self.sides = 2 if problem.training else 1
+        # Of marks, that a tile has on each side.
+        self.words = max(max(self.block_m, self.block_n) // 32, 1)
         # What the kernels over the lists visit, in tiles; a list of single rows ends within one, on
         # average in its middle.
         self.keys = self.queries = self.listed
@@ -147,14 +149,15 @@ class _Attention:
             **_issued(kernel, cost + blocks * straight(kernel)),
             turns=self.listed + blocks,
             stages=int(self.config.number("mark_stages")),
-            bytes=self._inputs(self.problem.head_dim, 2) + 16.0 * self.listed,
+            bytes=self._inputs(self.problem.head_dim, 2) + 4.0 * self.words * self.sides * self.listed,
         )
 
     def _list_rows(self) -> list[Demand]:
         """Counts the marks of listed tiles and makes them numbers: of keys, in training of queries too."""
         sides = [(self.q_tiles, self.block_n, self.keys), (self.k_tiles, self.block_m, self.queries)]
         found = []
-        for name, marks, number in ("_count_rows", 0, 0.0), ("_list_rows", _MARKS, 2.0):
+        passes = ("_count_rows", 1 / _LIST_CHUNK, 0.0), ("_list_rows", self.words / _WORDS, 2.0)
+        for name, share, number in passes:
             kernel = self.kernels[name]
             # The last loop in the code is the one that reads marks.
             body = kernel.loops[-1] if kernel.loops else Loop(kernel.instructions, 0)
@@ -163,8 +166,8 @@ class _Attention:
                 lists = self.heads * tiles
                 listed = self.listed / lists
                 entries += lists
-                turns += lists * math.ceil(listed * block / marks if marks else listed / _LIST_CHUNK)
-                written += (2.0 + block / 8.0) * self.listed + number * named * block
+                turns += lists * math.ceil(listed * share)
+                written += (2.0 + 4.0 * self.words) * self.listed + number * named * block
             found.append(
                 Demand(
                     kernel,

@@ -12,6 +12,7 @@ from splashgen.config import Config
 from splashgen.errors import SplashgenError
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
+from splashgen.replacing import replace_file
 from splashgen.store.schema import Parameter, ParameterValue, ProblemModel, ProvenanceModel
 from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.recordings.recording import Head, Recording, Resources, Row
@@ -86,45 +87,22 @@ def begin(path: Path, head: Head) -> None:
     FileExistsError
         If there is a file already.
     """
-    plain: Mapping[str, Any] = {
-        "recording": 1,
-        "problem": head.problem.as_dict(),
-        "gpu": asdict(head.gpu),
-        "family": head.family,
-        "choices": head.choices,
-        "default": head.default.as_dict(),
-        "points": head.points,
-        "timing_seconds": head.timing_seconds,
-        "made": asdict(head.made),
-    }
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as stream:
-        stream.write(json.dumps(plain) + "\n")
+        stream.write(_head_line(head))
 
 
 def append(path: Path, head: Head, row: Row) -> None:
     """Add a row; of its config, what varies is written."""
-    plain: Mapping[str, Any] = {
-        "config": {name: row.config[name] for name, values in head.choices.items() if len(values) > 1},
-        "code_hash": row.code_hash,
-        **row.outcome.as_dict(),
-        "errors": {name: _short(error) for name, error in row.outcome.errors.items()},
-        "samples": [_short(sample) for sample in _thinned(row.outcome.samples)],
-        "laps": [_short(lap) for lap in row.outcome.laps],
-        "kernels": [asdict(kernel) for kernel in row.kernels],
-    }
     with path.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(plain) + "\n")
+        stream.write(_row_line(head, row))
 
 
 def write(path: Path, recording: Recording) -> None:
     """Write a whole recording; what was there before is replaced at once or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    begin(part, recording.head)
-    for row in recording.rows:
-        append(part, recording.head, row)
-    part.replace(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = (_row_line(recording.head, row) for row in recording.rows)
+    replace_file(path, _head_line(recording.head) + "".join(rows))
 
 
 def read(path: Path) -> Recording:
@@ -155,6 +133,34 @@ def mend(path: Path) -> None:
     if whole < len(data):
         with path.open("r+b") as stream:
             stream.truncate(whole)
+
+
+def _head_line(head: Head) -> str:
+    plain: Mapping[str, Any] = {
+        "recording": 1,
+        "problem": head.problem.as_dict(),
+        "gpu": asdict(head.gpu),
+        "family": head.family,
+        "choices": head.choices,
+        "default": head.default.as_dict(),
+        "points": head.points,
+        "timing_seconds": head.timing_seconds,
+        "made": asdict(head.made),
+    }
+    return json.dumps(plain) + "\n"
+
+
+def _row_line(head: Head, row: Row) -> str:
+    plain: Mapping[str, Any] = {
+        "config": {name: row.config[name] for name, values in head.choices.items() if len(values) > 1},
+        "code_hash": row.code_hash,
+        **row.outcome.as_dict(),
+        "errors": {name: _short(error) for name, error in row.outcome.errors.items()},
+        "samples": [_short(sample) for sample in _thinned(row.outcome.samples)],
+        "laps": [_short(lap) for lap in row.outcome.laps],
+        "kernels": [asdict(kernel) for kernel in row.kernels],
+    }
+    return json.dumps(plain) + "\n"
 
 
 def _parsed(model: type[_Model], path: Path, number: int, line: str) -> _Model:

@@ -29,7 +29,7 @@ def stored(
             file = load(path)
         except ConfigFileError:  # saving will keep it aside, and says so
             continue
-        for entry in file.entries if file.gpu.name == gpu.name else ():
+        for entry in file.entries if file.gpu.is_of(gpu) else ():
             if entry.key == (problem.bucketed(), regime):
                 return path, entry
     return None

@@ -71,6 +71,18 @@ def test_it_is_written_read_and_replayed_like_any_other(studied: Storage, tmp_pa
     assert report.ended[0].entry.config == FASTEST
 
 
+def test_a_write_that_fails_leaves_the_recording_that_was_there(studied, tmp_path, monkeypatch) -> None:
+    (tuned,), _ = recordings_of(studied.optuna)
+    path = tmp_path / "new" / "tuned.jsonl"
+    write(path, tuned.recording)
+    before = path.read_bytes()
+    monkeypatch.setattr("splashgen.tune.recordings.files._short", lambda value: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write(path, tuned.recording)
+    assert path.read_bytes() == before
+    assert [each.name for each in path.parent.iterdir()] == ["tuned.jsonl"]
+
+
 def test_a_study_that_runs_grows_and_keeps_the_name_of_its_file(tmp_path: Path) -> None:
     storage, space = open_storage(tmp_path), family_for(PROBLEM, CPU).space
     journal = Journal(storage, PROBLEM, CPU, space)
