@@ -15,9 +15,11 @@ def merged(recordings: Iterable[Recording]) -> list[Recording]:
     than once keeps all its samples; one that was ever wrong stays wrong, since each tune asks it something
     else. Head and space are those of the recording that has the most points.
     """
-    groups: dict[tuple[object, str, str], list[Recording]] = {}
+    groups: dict[tuple[object, ...], list[Recording]] = {}
     for each in recordings:
-        groups.setdefault((each.head.problem, each.head.gpu.name, each.head.family), []).append(each)
+        head = each.head
+        key = head.problem, head.gpu.name, head.gpu.multiprocessors, head.family
+        groups.setdefault(key, []).append(each)
     return [_one(group) for group in groups.values()]
 
 

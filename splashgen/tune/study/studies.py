@@ -83,7 +83,8 @@ def study_named(
 
     Whatever measurements depend on is in the name: those of another chip, regime, space or version never mix.
     """
-    base = f"{gpu.name} | {title(problem.bucketed(), regime)} | {space.digest} | {versions()}"
+    chip = f"{gpu.name} x {gpu.multiprocessors}"
+    base = f"{chip} | {title(problem.bucketed(), regime)} | {space.digest} | {versions()}"
     known = {study.study_name: study.user_attrs for study in storage.optuna.get_all_studies()}
     number, name = 1, base
     while (following := f"{base} | {number + 1}") in known:
@@ -151,8 +152,12 @@ def open_studies(storage: Storage, gpu: Gpu) -> list[OpenStudy]:
 
 def _objection(about: Mapping[str, Any], gpu: Gpu) -> str | None:
     """Why this machine cannot work on a study, or None if it can."""
-    if about["gpu"]["name"] != gpu.name:
-        return f"one is for {about['gpu']['name']}, and this machine has {gpu.name}"
+    theirs, ours = (
+        f"{chip['name']} with {chip['multiprocessors']} multiprocessors"
+        for chip in (about["gpu"], asdict(gpu))
+    )
+    if theirs != ours:
+        return f"one is for {theirs}, and this machine has {ours}"
     if about["versions"] != versions():
         return f"one is of {about['versions']}, and here is {versions()}"
     try:

@@ -193,6 +193,19 @@ def test_studies_of_another_version_or_chip_are_not_joined_and_not_touched(
     assert (joinable.name, joinable.problem) == (new.name, PROBLEM)
 
 
+def test_chips_of_one_name_have_studies_of_their_own(folders: Path) -> None:
+    """As CPUs of few and of many cores have; the folder may be shared by machines."""
+    storage = _storage(folders)
+    larger = replace(CPU, multiprocessors=CPU.multiprocessors + 94)
+    here, there = (Journal(storage, PROBLEM, chip, SPACE, worker="one") for chip in (CPU, larger))
+    assert here.name != there.name
+    assert [study.name for study in open_studies(storage, larger)] == [there.name]
+    alone = _storage(folders / "alone")
+    Journal(alone, PROBLEM, larger, SPACE, worker="one")
+    with pytest.raises(NoOpenStudyError, match=rf"with {larger.multiprocessors} multiprocessors, and this"):
+        open_studies(alone, CPU)
+
+
 def test_a_study_of_another_space_is_not_joined(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = _storage(folders)
     smaller = replace(SPACE, choices={**SPACE.choices, "solver": ("norm",)})
@@ -227,7 +240,7 @@ def test_dashboards_can_read_what_a_study_is_about(folders: Path) -> None:
     assert ticket is not None
     search.tell(ticket, Outcome(Status.WRONG, "out is off."), 1.0)
     (study,) = storage.optuna.get_all_studies()
-    assert study.study_name.startswith(f"{CPU.name} | {PROBLEM} | ")
+    assert study.study_name.startswith(f"{CPU.name} x {CPU.multiprocessors} | {PROBLEM} | ")
     assert study.user_attrs["about"]["problem"] == PROBLEM.as_dict()
     (trial,) = storage.optuna.get_all_trials(study._study_id)
     assert trial.params == ticket.config.as_dict()
