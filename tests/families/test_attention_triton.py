@@ -4,6 +4,9 @@ The same tests run interpreted on the CPU, with short sequences, and on the GPU 
 and in bfloat16.
 """
 
+from collections.abc import Callable, Collection
+from typing import Any
+
 import pytest
 import torch
 from attention_cases import NUMPY_IS_QUIET, SMALL, agree, draw, packed, problem_of, triton_kernel
@@ -37,6 +40,19 @@ def names(features: tuple[str, ...]) -> str:
     return "-".join(features) or "full"
 
 
+def with_each_grain(name: str, cases: Collection[Any], quick: Callable[[Any], bool]) -> pytest.MarkDecorator:
+    """Each case with lists of whole tiles, and, `quick` ones aside, slowly with lists of single rows."""
+
+    def id_of(case: Any) -> str:
+        return case if isinstance(case, str) else names(case)
+
+    both = [pytest.param("tiles", case, id=f"tiles-{id_of(case)}") for case in cases]
+    for case in cases:
+        marks = () if quick(case) else (pytest.mark.slow,)
+        both.append(pytest.param("rows", case, id=f"rows-{id_of(case)}", marks=marks))
+    return pytest.mark.parametrize(("grain", name), both, indirect=["grain"])
+
+
 def on(features: tuple[str, ...]) -> dict[str, bool]:
     return dict.fromkeys(features, True)
 
@@ -52,7 +68,7 @@ def usual(device: torch.device) -> str:
 
 
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("float16", marks=pytest.mark.slow), BFLOAT16])
-@pytest.mark.parametrize("alpha", [member.value for member in AlphaClass])
+@with_each_grain("alpha", [member.value for member in AlphaClass], {"1.5", "2", "generic"}.__contains__)
 def test_every_alpha(alpha: str, dtype: str, device: torch.device) -> None:
     if dtype == "bfloat16" and device.type == "cpu":
         pytest.skip("bfloat16 is wrong in Triton's interpreter")
@@ -60,14 +76,14 @@ def test_every_alpha(alpha: str, dtype: str, device: torch.device) -> None:
     agree(triton_kernel(problem, device, **SMALL), draw(problem, length(device), device=device))
 
 
-@pytest.mark.parametrize("features", COMPOSED, ids=names)
+@with_each_grain("features", COMPOSED, lambda features: len(features) > 1)
 def test_every_mask(features: tuple[str, ...], device: torch.device) -> None:
     problem = problem_of("1.5", usual(device), **on(features))
     kernel = triton_kernel(problem, device, **SMALL)
     agree(kernel, draw(problem, length(device), batch=2, device=device, seed=1))
 
 
-@pytest.mark.parametrize("features", PACKED, ids=names)
+@with_each_grain("features", PACKED, lambda features: len(features) > 2)
 def test_packed_sequences(features: tuple[str, ...], device: torch.device) -> None:
     problem = problem_of("1.5", usual(device), varlen=True, **on(features))
     kernel = triton_kernel(problem, device, **SMALL)

@@ -19,15 +19,21 @@ from splashgen.problem import DType, Operation, Problem
 from splashgen.tune.presets import attention
 
 pytestmark = NUMPY_IS_QUIET
+SLOW = pytest.mark.slow
 
 
 def kernel_of(problem: Problem, device: torch.device, **config: Any) -> Kernel:
     return triton_kernel(problem, device, **{**SMALL, **config}, grain="rows")
 
 
-@pytest.mark.parametrize("room", [32, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("room", [32, pytest.param(1, marks=SLOW)])
 @pytest.mark.parametrize(
-    "features", [{"causal": True}, {"window": True, "grouped": True}, {"key_padding": True}], ids=str
+    "features",
+    [
+        {"causal": True},
+        *(pytest.param(f, marks=SLOW) for f in ({"window": True, "grouped": True}, {"key_padding": True})),
+    ],
+    ids=str,
 )
 def test_lists_without_room_name_whole_tiles(
     room: int, features: dict[str, Any], device: torch.device, monkeypatch: pytest.MonkeyPatch
@@ -50,7 +56,7 @@ def test_a_packed_sequence_without_room(device: torch.device, monkeypatch: pytes
     agree(kernel, packed(problem, [70, 0, 50], [90, 3, 50], device=device))
 
 
-@pytest.mark.slow
+@SLOW
 def test_numbers_that_take_more_than_sixteen_bits(device: torch.device) -> None:
     """Of more than 65536 keys the lists name tiles; what one query needs stands at the far end."""
     problem = problem_of(dtype="float32", head_dim=16)
