@@ -30,16 +30,14 @@ def crowded(request: "Request") -> bool:
         If there are too many heads or packed sequences, which have no parts.
     """
     query, packed = request.query, request.packed
-    most = _MOST.get(query.device.type)
-    if most is None:
-        return False
     counts = {"heads": query.shape[1]}
     if packed is not None:
         counts["packed sequences"] = packed[0].shape[0] - 1
     for what, count in counts.items():
-        if count > most:
+        if not launchable(query, count):
+            most = _MOST[query.device.type]
             raise ValueError(f"query has {count} {what}, but a launch takes {most}; call for parts of them.")
-    return packed is None and query.shape[0] > most
+    return packed is None and not launchable(query, query.shape[0])
 
 
 def parts(request: "Request") -> Iterator["Request"]:

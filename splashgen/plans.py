@@ -78,8 +78,8 @@ def signature(request: Request, training: bool) -> tuple[Any, ...]:
         shapes = query.shape[1:], key.shape[1:], value.shape[1:], longest, min(packed[2:]) < 0, agree, empty
         shapes += _facts(packed[0])[1:], _facts(packed[1])[1:], packed[0].shape == packed[1].shape
         sequences, slopes = packed[0].shape[0] - 1, masks[0]
-        agree = slopes is None or slopes.dim() < 2 or slopes.shape[0] == sequences
-        shapes += sequences >= 0, launchable(query, sequences), agree
+        suit = slopes is None or slopes.dim() < 2 or slopes.shape[0] == sequences
+        shapes += sequences >= 0, launchable(query, sequences), suit
     return (
         shapes,
         query.dtype,
