@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -38,16 +38,22 @@ class Space:
         What rules out combinations before anything is compiled.
     narrow : callable, optional
         (problem, gpu) → the choices that remain for it, by parameter; those left out keep all of theirs.
+    points : sequence of Config, optional
+        Its points, if they are known by themselves; every combination of the choices if left out. A
+        constraint has to rule out the other combinations, as a search makes steps between points.
     """
 
     family: str
     choices: Mapping[str, tuple[Value, ...]]
     constraints: tuple[Constraint, ...] = ()
     narrow: Callable[[Problem, Gpu], Mapping[str, tuple[Value, ...]]] | None = None
+    points: Sequence[Config] | None = None
 
     @property
     def size(self) -> int:
         """How many points there are before the constraints."""
+        if self.points is not None:
+            return len(self.points)
         return math.prod(len(values) for values in self.choices.values())
 
     def narrowed(self, problem: Problem, gpu: Gpu) -> "Space":
@@ -84,10 +90,16 @@ class Space:
                 return constraint.reason
         return None
 
+    def __contains__(self, config: Config) -> bool:
+        """Whether a config, which may be of another family, is a combination of the choices."""
+        try:
+            return self.member(config.as_dict()) == config
+        except ValueError:
+            return False
+
     def feasible(self, problem: Problem, gpu: Gpu) -> Iterator[Config]:
         """Every config without an objection, in a fixed order."""
-        for values in itertools.product(*self.choices.values()):
-            config = Config.of(self.family, dict(zip(self.choices, values, strict=True)))
+        for config in self._combinations() if self.points is None else self.points:
             if self.objection(problem, gpu, config) is None:
                 yield config
 
@@ -95,9 +107,7 @@ class Space:
         """Random configs without an objection, for a space too large to list; ends where none is found."""
         rejected = 0
         while rejected < 10_000:
-            config = Config.of(
-                self.family, {name: random.choice(values) for name, values in self.choices.items()}
-            )
+            config = self._combination(random) if self.points is None else random.choice(self.points)
             if self.objection(problem, gpu, config) is None:
                 rejected = 0
                 yield config
@@ -109,3 +119,10 @@ class Space:
         """A short hash of the choices: studies of different spaces never mix."""
         text = json.dumps([self.family, {name: list(values) for name, values in self.choices.items()}])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def _combinations(self) -> Iterator[Config]:
+        for values in itertools.product(*self.choices.values()):
+            yield Config.of(self.family, dict(zip(self.choices, values, strict=True)))
+
+    def _combination(self, random: Random) -> Config:
+        return Config.of(self.family, {name: random.choice(values) for name, values in self.choices.items()})

@@ -5,11 +5,12 @@ from pathlib import Path
 from splashgen.alpha import AlphaClass
 from splashgen.config import Config
 from splashgen.families import family_for
-from splashgen.gpu import CPU
+from splashgen.gpu import CPU, KNOWN_GPUS
 from splashgen.problem import DType, Operation, Problem
 from splashgen.render import render
 from splashgen.store import current
 from splashgen.tune.measure.outcome import Outcome, Status
+from splashgen.tune.presets import attention
 from splashgen.tune.recordings.files import append, begin
 from splashgen.tune.recordings.recording import Head, Row
 
@@ -29,6 +30,27 @@ def write(path: Path) -> Path:
     begin(path, head)
     for code_hash, config in points.items():
         append(path, head, Row(config, code_hash, _outcome(config)))
+    return path
+
+
+def write_searched(path: Path) -> Path:
+    """A recording of a search: of more than 10⁹ points the default and some that differ in one parameter."""
+    gpu, problem = KNOWN_GPUS["h200"], attention(DType.BFLOAT16, 64, 4096)
+    family = family_for(problem, gpu)
+    space, default = family.space.narrowed(problem, gpu), family.default(problem, gpu)
+    steps = [
+        default.replace(**{name: value})
+        for name, values in space.choices.items()
+        for value in values
+        if value != default[name]
+    ]
+    # As a search does, the default first and then in no order.
+    rows = [default, *sorted(steps, key=lambda config: render(problem, config).hash)[::3]]
+    head = Head(problem, gpu, family.name, space.choices, default, space.size, 0.1, current())
+    begin(path, head)
+    for place, config in enumerate(rows):
+        ms = 2.0 - place / len(rows)
+        append(path, head, Row(config, f"{place:016x}", Outcome(Status.OK, "", {}, (ms,) * 5, (ms,))))
     return path
 
 

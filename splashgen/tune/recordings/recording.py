@@ -1,7 +1,7 @@
 """`Recording`: every candidate of a space, with what was measured of it on a real device."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from splashgen.compile.loops import Loop
 from splashgen.config import Config, Value
@@ -72,10 +72,18 @@ class Recording:
 
     @property
     def space(self) -> Space:
-        """The recorded space; its points are the rows, whatever became of the family since."""
+        """The recorded space; its points are the rows, whatever became of the family since.
+
+        They are in the order of the choices, not in that of the rows: a search that draws from them does not
+        depend on who was measured first.
+        """
         known = {row.config for row in self.rows}
         recorded = Constraint("It was not recorded.", lambda problem, gpu, config: config in known)
-        return Space(self.head.family, self.head.choices, (recorded,))
+        space = Space(self.head.family, self.head.choices, (recorded,))
+        return replace(space, points=sorted((config for config in known if config in space), key=self._place))
+
+    def _place(self, config: Config) -> tuple[int, ...]:
+        return tuple(values.index(config[name]) for name, values in self.head.choices.items())
 
 
 def varied(space: Space, default: Config, wishes: Mapping[str, Sequence[str]]) -> Space:

@@ -1,7 +1,10 @@
 """Recordings: every point once, whatever interrupts; files that say what they must."""
 
+import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 from tune_fakes import PROBLEM
@@ -84,6 +87,18 @@ def test_what_is_read_is_what_was_measured(tmp_path: Path) -> None:
     assert read(tmp_path / "space.jsonl").rows[-1].kernels == kernels
     assert list(recording.space.feasible(PROBLEM, CPU)), "its own points are its space"
     assert {*recording.space.feasible(PROBLEM, CPU)} == {row.config for row in recording.rows}
+
+
+def test_the_points_of_a_recording_are_its_rows_in_the_order_of_its_choices(tmp_path: Path) -> None:
+    recording = _record(tmp_path / "space.jsonl")
+    beyond = replace(recording.rows[0], config=DEFAULT.replace(chunk=5))
+    some = replace(recording, rows=(recording.rows[6], beyond, *recording.rows[:3]))
+    kept = {row.config for row in some.rows} - {beyond.config}
+    points = [config for config in SPACE.feasible(PROBLEM, CPU) if config in kept]
+    assert some.space.size == 4
+    assert list(some.space.feasible(PROBLEM, CPU)) == points
+    assert {*itertools.islice(some.space.draws(PROBLEM, CPU, Random(0)), 100)} == kept
+    assert some.space.digest == recording.space.digest, "a study goes on when its recording has grown"
 
 
 def test_a_recording_that_was_cut_off_goes_on(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from recorded import DEFAULT, FASTEST, PROBLEM, write
+from recorded import DEFAULT, FASTEST, PROBLEM, write, write_searched
 from typer.testing import CliRunner
 
 from splashgen.cli import app
@@ -55,6 +55,18 @@ def test_the_command_tunes_a_recording_from_search_to_store(path: Path, folders:
     assert not (folders / "config").exists(), "no look-up finds what was replayed"
     again = CliRunner().invoke(app, arguments)
     assert again.exit_code == 0, "the study is finished: its winner is told again"
+
+
+def test_a_replay_of_a_search_tries_what_was_recorded_and_ends(tmp_path: Path) -> None:
+    path = write_searched(tmp_path / "searched.jsonl")
+    recording = read(path)
+    assert recording.head.points > 1e9
+    assert recording.space.size == len(recording.rows) < 50, "no walk through all combinations"
+    report, _ = replay(path, Limits(shoot_out_seconds=1.0), folder=tmp_path / "winners")
+    (ended,) = report.ended
+    assert ended.reason == "every candidate was tried"
+    assert ended.entry.config == recording.rows[-1].config, "the fastest"
+    assert ended.entry.trials == len(recording.rows)
 
 
 @pytest.mark.parametrize("option", ["--worker", "--inference", "--seq-len=64"])
