@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splashgen.cli.bench_recorded import draw, print_check, print_table
+from splashgen.cli.bench_recorded import show
+from splashgen.problem import MAX_HEAD_DIM
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +45,9 @@ def bench(
         typer.Option("--prepare", help="Compile what the chosen cells and peers will need; times nothing."),
     ] = False,
     seq_len: Annotated[list[int] | None, typer.Option(min=1, help="Only this length; repeatable.")] = None,
-    head_dim: Annotated[list[int] | None, typer.Option(min=1, help="Only this head dim; repeatable.")] = None,
+    head_dim: Annotated[
+        list[int] | None, typer.Option(min=1, max=MAX_HEAD_DIM, help="Only this head dim; repeatable.")
+    ] = None,
     workload: Annotated[list[str] | None, typer.Option(help="Only this workload; repeatable.")] = None,
     peer: Annotated[list[str] | None, typer.Option(help="Only this peer, beside ours; repeatable.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Without this peer; repeatable.")] = None,
@@ -84,7 +87,8 @@ def bench(
     """Measure splashgen and its peers in turn, on the same inputs, and keep every sample.
 
     A second run with the same --output fills in what is missing. Exits 1 if --check finds one missed,
-    or --prepare leaves something out.
+    or --prepare leaves something out. --check, --plot and --table may be given together, and so may --entmax,
+    --solvers, --first-call and --overhead.
     """
     import torch
 
@@ -92,25 +96,27 @@ def bench(
     from splashgen.gpu import detect
 
     which, who = (seq_len or (), head_dim or (), workload or ()), (peer or [], skip or [])
+    kinds = {"entmax": entmax, "solvers": solvers, "first": first_call, "overhead": overhead}
     try:
-        if check:
-            missed = print_check(results, targets, None if gpu == "auto" else gpu)
+        if (check or plot or table) + prepare + any(kinds.values()) > 1:
+            raise ValueError(
+                "--check, --plot and --table read what is recorded, --prepare only compiles, and --entmax, "
+                "--solvers, --first-call and --overhead measure; give options of one of these kinds."
+            )
+        if check or plot or table:
+            chip = None if gpu == "auto" else gpu
+            wanted = targets if check else None
+            missed = show(results, table=table, plot=plot, targets=wanted, gpu=chip, peers=peer)
         elif prepare:
             missed = _prepare(gpu, processes, which, who)
         else:
             missed = False
             name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
             where = torch.device(name)
-            if plot:
-                draw(results)
-            elif table:
-                print_table(results, peer)
-            elif entmax or solvers or first_call or overhead:
-                file = Results(output or _default_output(detect(where).slug))
-                kinds = {"entmax": entmax, "solvers": solvers, "first": first_call, "overhead": overhead}
+            file = Results(output or _default_output(detect(where).slug))
+            if any(kinds.values()):
                 _others(file, where, kinds, seq_len, head_dim, peer, skip, rounds)
             else:
-                file = Results(output or _default_output(detect(where).slug))
                 limits = rounds, budget, start_limit
                 _attention(file, where, which, who, limits, again)
     except (BenchError, ValueError, OSError, RuntimeError) as error:

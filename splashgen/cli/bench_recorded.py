@@ -6,10 +6,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from splashgen.bench.collected import Collected
 
-__all__ = ["draw", "print_check", "print_table"]
+__all__ = ["show"]
 
 
-def print_check(folder: Path, targets: Path, gpu: str | None) -> bool:
+def show(
+    folder: Path, *, table: bool, plot: bool, targets: Path | None, gpu: str | None, peers: list[str] | None
+) -> bool:
+    """All that is asked for: the table, the plots, and last the check; whether a target is missed."""
+    if table:
+        _print_table(folder, peers)
+    if plot:
+        _draw(folder)
+    return targets is not None and _print_check(folder, targets, gpu)
+
+
+def _print_check(folder: Path, targets: Path, gpu: str | None) -> bool:
     """Print every cell of every target as measured on a chip; whether one is missed.
 
     The chip is the one that the targets name, if left out.
@@ -28,7 +39,7 @@ def print_check(folder: Path, targets: Path, gpu: str | None) -> bool:
     return missed > 0
 
 
-def draw(folder: Path) -> None:
+def _draw(folder: Path) -> None:
     """Draw what is recorded as PNGs in the same folder."""
     from splashgen.bench.plots import draw_plots
 
@@ -38,7 +49,7 @@ def draw(folder: Path) -> None:
             print(f"Drew {path}.")
 
 
-def print_table(folder: Path, peers: list[str] | None) -> None:
+def _print_table(folder: Path, peers: list[str] | None) -> None:
     """Print what is recorded as Markdown, one table a chip."""
     from splashgen.bench.table import markdown
 

@@ -142,6 +142,42 @@ def test_the_command_exits_1_if_a_target_is_missed(tmp_path: Path) -> None:
     assert missing.exit_code == 2
 
 
+def test_table_plots_and_check_are_done_together_and_the_check_decides(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    app = typer.Typer()
+    app.command()(bench)
+    _recorded_pair(tmp_path)
+    file = tmp_path / "targets.yaml"
+    target = SPEED | HERE | {"bands": [{"at_least": 99.0}]}
+    file.write_text(json.dumps({"gpu": "h100", "targets": [target]}))
+    read = ["--check", "--plot", "--table", "--results", str(tmp_path), "--targets", str(file)]
+    ran = CliRunner().invoke(app, read)
+    assert ran.exit_code == 1, ran.output
+    places = [ran.output.index(words) for words in ("Measured on h100", "Drew ", "0 of 1 met")]
+    assert places == sorted(places)
+    assert (tmp_path / "h100-density.png").exists()
+
+
+@pytest.mark.parametrize(
+    "options", [["--plot", "--prepare"], ["--table", "--entmax"], ["--prepare", "--overhead"]]
+)
+def test_reading_compiling_and_measuring_are_not_mixed(tmp_path: Path, options: list[str]) -> None:
+    app = typer.Typer()
+    app.command()(bench)
+    ran = CliRunner().invoke(app, [*options, "--results", str(tmp_path), "--workload", "none"])
+    assert ran.exit_code == 2
+    assert "options of one of these kinds" in ran.stderr
+
+
+def test_the_command_takes_head_dims_that_there_are_kernels_for(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(bench)
+    new = ["--output", str(tmp_path / "new.json"), "--peer", "nobody"]
+    ran = CliRunner().invoke(app, ["--overhead", "--head-dim", "512", *new])
+    assert ran.exit_code == 2
+    assert "--head-dim" in ran.stderr
+
+
 def test_the_projects_own_targets_are_valid_and_about_cells_that_exist() -> None:
     targets = load_targets(ROOT / "benchmarks" / "targets.yaml")
     lines = check(targets, Collected([], targets.gpu))
