@@ -16,7 +16,7 @@ from splashgen.config import Config
 from splashgen.errors import KernelError
 from splashgen.gpu import Gpu, detect, named
 from splashgen.kernel import build
-from splashgen.problem import Operation, Problem, dtype_named
+from splashgen.problem import MAX_HEAD_DIM, Operation, Problem, dtype_named
 from splashgen.store import Regime, lookup
 
 if TYPE_CHECKING:
@@ -65,9 +65,10 @@ def warmup(
     Parameters
     ----------
     head_dim, seq_len : int or sequence of int
-        As `splashgen.attention` will see them. A length decides which tuned config is taken, no more.
+        As `splashgen.attention` will see them: head dims between 1 and 256. A length decides which tuned
+        config is taken, no more.
     value_dim : int, optional
-        Head dim of value; that of query if left out.
+        Head dim of value, between 1 and 256; that of query if left out.
     dtype : str, torch.dtype or sequence of them, optional
         bfloat16 if left out, on a CPU float32.
     alpha : float or str
@@ -101,6 +102,8 @@ def warmup(
     >>> import splashgen
     >>> splashgen.warmup(head_dim=[64, 128], seq_len=8192, is_causal=True, gpu="h100")  # doctest: +SKIP
     """
+    _check_widths("head_dim", _several(head_dim))
+    _check_widths("value_dim", _several(value_dim) if value_dim is not None else ())
     device = named(gpu)
     usual = "float32" if device.backend == "cpu" else "bfloat16"
     kinds = [dtype_named(one) for one in _several(dtype if dtype is not None else usual)]
@@ -173,6 +176,12 @@ def _rendered(problem: Problem, config: Config, notify: Callable[[Warmed], None]
     warmed = Warmed(problem, config, 0, 0, True, 0.0)
     notify(warmed)
     return warmed
+
+
+def _check_widths(name: str, widths: Iterable[Any]) -> None:
+    for width in widths:
+        if type(width) is not int or not 1 <= width <= MAX_HEAD_DIM:
+            raise ValueError(f"{name} is {width!r}, but must be an int between 1 and {MAX_HEAD_DIM}.")
 
 
 def _several(value: Any) -> list[Any]:

@@ -82,6 +82,10 @@ def test_a_cpu_has_nothing_to_compile_but_every_combination_is_made_ready() -> N
         ({"dtype": "int8"}, "dtype is 'int8', but must be one of float16"),
         ({"gpu": "h1000"}, "gpu is 'h1000', but must be auto or one of a100"),
         ({"alpha": 1.0}, "softmax"),
+        ({"head_dim": 512}, "head_dim is 512, but must be an int between 1 and 256"),
+        ({"head_dim": [64, 0]}, "head_dim is 0, but must be an int between 1 and 256"),
+        ({"value_dim": 257}, "value_dim is 257, but must be an int between 1 and 256"),
+        ({"value_dim": 0}, "value_dim is 0, but must be an int between 1 and 256"),
     ],
 )
 def test_bad_arguments(arguments: dict[str, object], message: str) -> None:
