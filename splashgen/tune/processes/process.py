@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from types import TracebackType
@@ -99,19 +99,19 @@ class Process:
         CallHung, CallCrashed
             If no answer came, or the process could not be started; the next call starts a new one.
         Exception
-            Whatever the function raised.
+            Whatever the function raised, or `meanwhile`, which also ends the process.
         """
         try:
-            pipe = self._started()
-            pipe.send((function, arguments))
+            with self._losses():
+                pipe = self._started()
+                pipe.send((function, arguments))
             meanwhile()
-            # A prepared process says first that it has begun with that, and how it ended.
-            for _ in range(3 if self._prepared else 1):
-                self._expect(pipe, _START_SECONDS, "The worker did not start")
-            self._prepared = False
-            answer = self._expect(pipe, limit_s, "It did not end")
-        except (EOFError, OSError) as error:
-            raise CallCrashed(self._obituary()) from error
+            with self._losses():
+                # A prepared process says first that it has begun with that, and how it ended.
+                for _ in range(3 if self._prepared else 1):
+                    self._expect(pipe, _START_SECONDS, "The worker did not start")
+                self._prepared = False
+                answer = self._expect(pipe, limit_s, "It did not end")
         except BaseException:
             self.close()
             raise
@@ -179,6 +179,14 @@ class Process:
                 env={**os.environ, "PYTHONPATH": _import_path(), **self._environment},
                 start_new_session=True,
             )
+
+    @contextlib.contextmanager
+    def _losses(self) -> Iterator[None]:
+        """While it lasts, a connection that breaks means that the process died."""
+        try:
+            yield
+        except (EOFError, OSError) as error:
+            raise CallCrashed(self._obituary()) from error
 
     @staticmethod
     def _expect(pipe: "Connection[Any, Any]", limit_s: float, what: str) -> Any:

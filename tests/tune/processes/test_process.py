@@ -103,6 +103,18 @@ def _fail() -> None:
     raise ValueError("from here")
 
 
+@pytest.mark.parametrize("error", [OSError("from here"), EOFError("from here")])
+def test_an_error_of_the_caller_s_own_is_not_taken_for_a_lost_worker(error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    with Process() as process:
+        with pytest.raises(type(error), match="from here") as raised:
+            process.call(time.sleep, 3600, limit_s=30, meanwhile=fail)
+        assert raised.value is error
+        assert process.call(math.sqrt, 16.0, limit_s=30) == 4.0
+
+
 def test_errors_of_the_function_come_back_and_keep_the_worker() -> None:
     with Process() as process:
         worker = process.call(os.getpid, limit_s=30)
