@@ -1,5 +1,6 @@
 """An attention call: recognised by what its arguments look like, run by a kernel or as an operator."""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -9,10 +10,12 @@ from splashgen.ahead import compile_ahead
 from splashgen.autograd import AttentionFunction, Call, ZeroFunction
 from splashgen.batches import crowded, parts
 from splashgen.checks_options import regime_of
+from splashgen.direct import Direct, likeness, tensors_in
 from splashgen.dispatch import memo
-from splashgen.features import alpha_tensor, feature_arguments, on_device_of, tau_of_nothing
+from splashgen.features import alpha_tensor, feature_arguments, is_elsewhere, tau_of_nothing
+from splashgen.kernel import Kernel
 from splashgen.operators import attention_operator, needs_operator, tables
-from splashgen.plans import Plan, Request, check, plan_for, settle, signature
+from splashgen.plans import Arguments, Plan, Request, check, plan_for, settle, signature
 from splashgen.strides import aligned
 from splashgen.support import support_size
 
@@ -21,25 +24,27 @@ __all__ = ["attend"]
 _MOST_PLANS = 8192
 
 
-def attend(request: Request, return_tau: bool, return_support: bool) -> Any:
+def attend(arguments: Arguments, return_tau: bool, return_support: bool) -> Any:
     """What `attention` and `attention_varlen` return; their docstrings say what each argument may be."""
     if torch._C._is_any_autocast_enabled():
-        query, key, value = _autocast(*request[:3])
-        request = request._replace(query=query, key=key, value=value)
-    out, tau = _computed(request)
+        arguments = *_autocast(*arguments[:3]), *arguments[3:]
+    out, tau = _computed(arguments)
     if not return_support:
         return (out, tau) if return_tau else out
-    query, key, _, alpha, options, masks, packed = request
+    query, key, _, alpha, options, masks, packed = Request.of(arguments)
     causal, scale, window_size = settle(options, query.shape[-1])
     support = support_size(query, key, tau, alpha, scale, causal, window_size, *masks, packed)
     return (out, tau, support) if return_tau else (out, support)
 
 
-def _computed(request: Request) -> tuple[Tensor, Tensor]:
+def _computed(arguments: Arguments) -> tuple[Tensor, Tensor]:
     if needs_operator():
-        return _through_operator(request)
-    plan, new = _planned(request)
-    return _run(plan, request, new)
+        return _through_operator(Request.of(arguments))
+    plan, new = _planned(arguments)
+    if is_elsewhere(arguments[0]):
+        with torch.cuda.device(arguments[0].device):
+            return _run(plan, arguments, new)
+    return _run(plan, arguments, new)
 
 
 def _by_parts(request: Request) -> tuple[Tensor, Tensor]:
@@ -48,24 +53,24 @@ def _by_parts(request: Request) -> tuple[Tensor, Tensor]:
     return out, tau
 
 
-def _planned(request: Request) -> tuple[Plan, bool]:
+def _planned(arguments: Arguments) -> tuple[Plan, bool]:
     """The plan of an earlier call with arguments like these, else a new one; whether it is new."""
     name, training = None, False
     try:
-        query, key, value, alpha, *_ = request
+        query, key, value, alpha, *_ = arguments
         training = torch.is_grad_enabled() and (
             query.requires_grad
             or key.requires_grad
             or value.requires_grad
             or (isinstance(alpha, Tensor) and alpha.requires_grad)
         )
-        name = signature(request, training)
+        name = signature(arguments, training)
         plan = memo.get(name)
     except (AttributeError, TypeError):  # something is no tensor or has no hash: the checks tell
         name, plan = None, None
     new = plan is None
     if plan is None:
-        plan = plan_for(request, training)
+        plan = plan_for(Request.of(arguments), training)
         if len(memo) >= _MOST_PLANS:
             memo.clear()
         if name is not None:
@@ -85,12 +90,12 @@ def _autocast(*tensors: Any) -> Any:
     return tuple(one.to(dtype) if cast else one for one, cast in zip(tensors, castable, strict=True))
 
 
-def _run(plan: Plan, request: Request, new: bool) -> tuple[Tensor, Tensor]:
-    query, key, value, alpha, _, masks, packed = request
+def _run(plan: Plan, arguments: Arguments, new: bool) -> tuple[Tensor, Tensor]:
     if plan.kernel is None:
-        return _nothing(request)
+        return _nothing(Request.of(arguments))
     if plan.crowded:
-        return _by_parts(request)
+        return _by_parts(Request.of(arguments))
+    query, key, value, alpha, _, masks, packed = arguments
     dtype = query.dtype
     if plan.widened:
         query, key, value = query.float(), key.float(), value.float()
@@ -98,21 +103,35 @@ def _run(plan: Plan, request: Request, new: bool) -> tuple[Tensor, Tensor]:
     features: dict[str, Any] = {}
     if not plan.plain:
         shape = (0, 0, 0, 0) if packed else (*query.shape[:3], key.shape[2])
-        features = feature_arguments(cast(Any, shape), plan.window_size, *masks, packed=packed)
-    query, key, value = aligned(query), aligned(key), aligned(value)
-    with on_device_of(query):
-        if new:
-            given = features if number is None else {**features, "alpha": number}
-            compile_ahead(plan.kernel, (query, key, value), given)
-        if plan.training:
-            call = Call(plan.kernel, plan.scale, features)
-            out = cast(Tensor, AttentionFunction.apply(call, number, query, key, value))
-            tau = cast(Tensor, call.tau)
-        else:
-            if number is not None:
-                features["alpha"] = number
-            out, (tau, *_) = plan.kernel.forward(query, key, value, plan.scale, **features)
+        features = feature_arguments(shape, plan.window_size, *masks, packed=packed)
+    given = features if number is None else {**features, "alpha": number}
+    kernel, query, key, value = _settled(plan, query, key, value, given)
+    if new:
+        compile_ahead(plan.kernel, (query, key, value), given)
+    if plan.training:
+        call = Call(kernel, plan.scale, features)
+        out = AttentionFunction.apply(call, number, query, key, value)
+        tau = call.take_tau()
+    else:
+        out, (tau, *_) = kernel.forward(query, key, value, plan.scale, **given)
     return (out.to(dtype) if plan.widened else out), tau
+
+
+def _settled(
+    plan: Plan, query: Tensor, key: Tensor, value: Tensor, features: Mapping[str, Any]
+) -> tuple[Any, Tensor, Tensor, Tensor]:
+    """What computes a call, a kernel or the launches of one like it, and the tensors as that reads them."""
+    if plan.directs is None:
+        return plan.kernel, aligned(query), aligned(key), aligned(value)
+    others = tensors_in(features)
+    direct = plan.directs.get(likeness(query, key, value, *others))
+    if direct is None:
+        query, key, value = aligned(query), aligned(key), aligned(value)
+        alike = likeness(query, key, value, *others)
+        if alike is None:
+            return plan.kernel, query, key, value
+        direct = plan.directs.setdefault(alike, Direct(cast(Kernel, plan.kernel)))
+    return direct, query, key, value
 
 
 def _nothing(request: Request) -> tuple[Tensor, Tensor]:

@@ -1,10 +1,11 @@
 """The eager road's autograd: a kernel's forward and backward as one differentiable function each."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 
+from splashgen.direct import Direct
 from splashgen.kernel import Kernel
 from splashgen.strides import aligned, rows
 
@@ -24,12 +25,17 @@ def _refuse_twice() -> None:
 class Call:
     """One call of attention: what autograd need not see goes in one argument, each of which costs time."""
 
-    kernel: Kernel
+    kernel: Kernel | Direct
     scale: float
     features: dict[str, Any]
     """Passed to the kernel as they are."""
     tau: torch.Tensor | None = None
     """Filled by the forward pass; not differentiable."""
+
+    def take_tau(self) -> torch.Tensor:
+        """The threshold, once: what the graph keeps of it is in the hands of autograd."""
+        tau, self.tau = cast(torch.Tensor, self.tau), None
+        return tau
 
 
 class AttentionFunction(torch.autograd.Function):
@@ -44,13 +50,17 @@ class AttentionFunction(torch.autograd.Function):
         k: torch.Tensor,
         v: torch.Tensor,
     ) -> torch.Tensor:
-        given = call.features if alpha is None else {**call.features, "alpha": alpha}
+        masks: dict[str, torch.Tensor] = {}
+        given = call.features
+        if given:
+            # Where autograd keeps them, it notices a mask that is written to before the backward pass.
+            masks = {name: value for name, value in given.items() if isinstance(value, torch.Tensor)}
+            call.features = {name: value for name, value in given.items() if name not in masks}
+        if alpha is not None:
+            given = {**given, "alpha": alpha}
         out, saved = call.kernel.forward(q, k, v, call.scale, **given)
-        # Where autograd keeps them, it notices a mask that is written to before the backward pass.
-        masks = {name: value for name, value in call.features.items() if isinstance(value, torch.Tensor)}
         ctx.save_for_backward(alpha, q, k, v, *masks.values(), *saved)
-        ctx.kernel, ctx.scale, ctx.masks = call.kernel, call.scale, tuple(masks)
-        ctx.given = {name: value for name, value in call.features.items() if name not in masks}
+        ctx.call, ctx.masks = call, tuple(masks)
         call.tau = saved[0]
         result: torch.Tensor = out
         return result
@@ -59,11 +69,14 @@ class AttentionFunction(torch.autograd.Function):
     def backward(ctx: Any, dout: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         _refuse_twice()
         alpha, q, k, v, *saved = ctx.saved_tensors
-        count = len(ctx.masks)
-        given = ctx.given | dict(zip(ctx.masks, saved[:count], strict=True))
+        call, given = ctx.call, ctx.call.features
+        if ctx.masks:
+            count = len(ctx.masks)
+            given = given | dict(zip(ctx.masks, saved[:count], strict=True))
+            saved = saved[count:]
         if alpha is not None:
-            given["alpha"] = alpha
-        gradients = ctx.kernel.backward(aligned(dout), q, k, v, ctx.scale, tuple(saved[count:]), **given)
+            given = {**given, "alpha": alpha}
+        gradients = call.kernel.backward(aligned(dout), q, k, v, call.scale, tuple(saved), **given)
         dalpha = gradients[3] if len(gradients) > 3 else None
         return None, dalpha, gradients[0], gradients[1], gradients[2]
 

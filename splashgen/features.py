@@ -13,6 +13,7 @@ __all__ = [
     "attention_problem",
     "dtype_of",
     "feature_arguments",
+    "is_elsewhere",
     "on_device_of",
     "padding_mask",
     "precise",
@@ -136,10 +137,15 @@ def alpha_tensor(alpha: float | torch.Tensor, beside: torch.Tensor) -> torch.Ten
 
 
 _HERE = contextlib.nullcontext()
+# Without the question whether the driver was started, which a tensor of its answers.
+_current_device = getattr(torch._C, "_cuda_getDevice", torch.cuda.current_device)
+
+
+def is_elsewhere(tensor: torch.Tensor) -> bool:
+    """Whether kernels would not launch on the tensor's device, because another one is the current."""
+    return tensor.is_cuda and tensor.get_device() != _current_device()
 
 
 def on_device_of(tensor: torch.Tensor) -> Any:
-    """Kernels launch on the current device, which need not be the tensor's."""
-    if tensor.is_cuda and tensor.get_device() != torch.cuda.current_device():
-        return torch.cuda.device(tensor.device)
-    return _HERE
+    """A context in which kernels launch on the tensor's device."""
+    return torch.cuda.device(tensor.device) if is_elsewhere(tensor) else _HERE

@@ -5,7 +5,6 @@ from typing import Any
 from torch import Tensor
 
 from splashgen.attend import attend
-from splashgen.plans import Options, Request
 from splashgen.rowwise import entmax, entmax15, sparsemax
 
 __all__ = ["attention", "attention_varlen", "entmax", "entmax15", "sparsemax"]
@@ -93,9 +92,9 @@ def attention(
     >>> splashgen.attention(q, k, v, is_causal=True).shape
     torch.Size([1, 2, 128, 64])
     """
-    options = Options(is_causal, scale, enable_gqa, window_size, dropout_p, sparsity)
+    options = is_causal, scale, enable_gqa, window_size, dropout_p, sparsity
     masks = alibi_slopes, key_padding, attn_mask
-    return attend(Request(query, key, value, alpha, options, masks, None), return_tau, return_support)
+    return attend((query, key, value, alpha, options, masks, None), return_tau, return_support)
 
 
 def attention_varlen(
@@ -142,7 +141,6 @@ def attention_varlen(
     Tensor (heads, total_q)
         The support sizes, if `return_support`, for which the offsets are read on the host.
     """
-    options = Options(is_causal, scale, enable_gqa, window_size, dropout_p, sparsity)
+    options = is_causal, scale, enable_gqa, window_size, dropout_p, sparsity
     packed = cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k
-    request = Request(q, k, v, alpha, options, (alibi_slopes, None, None), packed)
-    return attend(request, return_tau, return_support)
+    return attend((q, k, v, alpha, options, (alibi_slopes, None, None), packed), return_tau, return_support)

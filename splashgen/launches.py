@@ -4,7 +4,36 @@ from collections.abc import Callable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
-__all__ = ["with_launches"]
+__all__ = ["with_functions", "with_launches"]
+
+
+def with_functions(
+    module: ModuleType,
+    name: str,
+    instead: Callable[[str, Any], Any],
+    others: Mapping[str, Any] | None = None,
+) -> Callable[..., Any]:
+    """A copy of a module's host function that sees other things in the place of Triton functions.
+
+    Parameters
+    ----------
+    module : module
+        A rendered Triton module.
+    name : str
+        `forward` or `backward`; what it calls of its own module still launches.
+    instead : callable
+        The name of a Triton function and the function → what the copy sees.
+    others : mapping, optional
+        More names that the copy sees instead of the module's or Python's own.
+    """
+    from triton.runtime.jit import KernelInterface  # compiled or interpreted functions
+
+    names = {
+        each: instead(each, value) if isinstance(value, KernelInterface) else value
+        for each, value in vars(module).items()
+    }
+    function = getattr(module, name)
+    return FunctionType(function.__code__, {**names, **(others or {})}, name, function.__defaults__)
 
 
 def with_launches(
@@ -14,16 +43,11 @@ def with_launches(
 
     Parameters
     ----------
-    module : module
-        A rendered Triton module.
-    name : str
-        `forward` or `backward`; what it calls of its own module still launches.
     launch : callable
         Called with the Triton function, then as this would be called; the grid is left out.
-    others : mapping, optional
-        More names that the copy sees instead of the module's or Python's own.
+
+    The others are those of `with_functions`.
     """
-    from triton.runtime.jit import KernelInterface  # compiled or interpreted functions
 
     class Replaced:
         def __init__(self, function: Any) -> None:
@@ -32,8 +56,4 @@ def with_launches(
         def __getitem__(self, grid: Any) -> Callable[..., None]:
             return lambda *args, **options: launch(self._function, *args, **options)
 
-    names = {
-        each: Replaced(value) if isinstance(value, KernelInterface) else value
-        for each, value in vars(module).items()
-    }
-    return FunctionType(getattr(module, name).__code__, {**names, **(others or {})})
+    return with_functions(module, name, lambda _, function: Replaced(function), others)

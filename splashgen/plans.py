@@ -14,12 +14,13 @@ from splashgen.checks import (
     check_varlen,
 )
 from splashgen.checks_options import check_masks, check_options, regime_of
+from splashgen.direct import Direct, is_direct
 from splashgen.dispatch import kernel_for
 from splashgen.features import Packed, attention_problem, dtype_of
 from splashgen.kernel import Kernel
 from splashgen.problem import length_bucket
 
-__all__ = ["Options", "Plan", "Request", "check", "plan_for", "settle", "signature"]
+__all__ = ["Arguments", "Options", "Plan", "Request", "check", "plan_for", "settle", "signature"]
 
 
 class Options(NamedTuple):
@@ -31,6 +32,11 @@ class Options(NamedTuple):
     window_size: tuple[int, int]
     dropout_p: float
     sparsity: str | None
+
+
+Arguments = tuple[Any, Any, Any, Any, tuple[Any, ...], tuple[Any, Any, Any], Any]
+"""The fields of a `Request` in their order, options as a plain tuple too: to name them takes a call that was
+seen before a tenth of its time."""
 
 
 class Request(NamedTuple):
@@ -45,6 +51,11 @@ class Request(NamedTuple):
     """alibi_slopes, key_padding, attn_mask."""
     packed: Packed | None
     """The offsets and longest sequences of tensors of (total, heads, head_dim)."""
+
+    @classmethod
+    def of(cls, arguments: Arguments) -> "Request":
+        query, key, value, alpha, options, masks, packed = arguments
+        return cls(query, key, value, alpha, Options(*options), masks, packed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +75,13 @@ class Plan:
     """Whether the kernel has no features besides α."""
     crowded: bool
     """Whether the batch is computed in parts."""
+    directs: dict[Any, Direct] | None
+    """By the `likeness` of the tensors; None where launches cannot be repeated."""
 
 
-def signature(request: Request, training: bool) -> tuple[Any, ...]:
+def signature(arguments: Arguments, training: bool) -> tuple[Any, ...]:
     """All that a plan and its checks depend on, and nothing that each batch of packed sequences changes."""
-    query, key, value, alpha, options, masks, packed = request
+    query, key, value, alpha, options, masks, packed = arguments
     if packed is None:
         shapes: tuple[Any, ...] = query.shape, key.shape, value.shape
     else:
@@ -159,4 +172,5 @@ def plan_for(request: Request, training: bool) -> Plan:
         widened=dtype_of(query).value != str(query.dtype).removeprefix("torch."),
         plain=packed is None and window_size == (-1, -1) and not any(present),
         crowded=crowded(request),
+        directs={} if kernel is not None and packed is None and is_direct(kernel, query.device) else None,
     )

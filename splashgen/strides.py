@@ -25,11 +25,9 @@ def aligned(tensor: torch.Tensor) -> torch.Tensor:
     if strides[-1] != 1:
         tensor = tensor.contiguous()
         strides = tensor.stride()
-    if not tensor.is_cuda:
-        return tensor
     # Every call comes through here. Of three or four dimensions these are all but the last.
     bits = tensor.data_ptr() % _BYTES | (strides[0] | strides[1] | strides[-2]) % _ELEMENTS
-    return realigned(tensor) if bits else tensor
+    return realigned(tensor) if bits and tensor.is_cuda else tensor
 
 
 def realigned(tensor: torch.Tensor) -> torch.Tensor:

@@ -77,9 +77,10 @@ def test_all_that_a_call_launches_is_compiled_ahead(tmp_path: Path) -> None:
         assert told["launchers"] == [[name, False] for name in names], "not in threads of their own"
 
 
-def test_nothing_is_compiled_for_what_is_not_on_a_gpu() -> None:
+def test_nothing_is_compiled_for_what_is_not_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = Problem(Operation.ATTENTION, AlphaClass.TWO, DType.FLOAT32, 32, 16, 16)
     kernel = build(problem, lookup(problem, CPU).config)
+    monkeypatch.setattr(ahead, "_compiler_started", False)
     before = len(ahead._begun)
     ahead.compile_ahead(kernel, torch.empty(3, 1, 1, 32, 16).unbind(), {})
     with ahead.compiler_starting("cpu"):

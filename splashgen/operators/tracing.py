@@ -1,6 +1,8 @@
 """What a trace or a transformation is, and what it knows of sizes."""
 
 import torch
+from torch._C._functorch import TransformType, peek_interpreter_stack
+from torch.compiler import is_compiling
 from torch.fx.experimental import symbolic_shapes
 
 from splashgen.dispatch import table_digest
@@ -18,12 +20,12 @@ def needs_operator() -> bool:
     RuntimeError
         Inside `torch.func.grad`, `jvp` and their kin; `torch.vmap` is supported.
     """
-    if torch.compiler.is_compiling():
+    if is_compiling():
         return True
-    level = torch._C._functorch.peek_interpreter_stack()
+    level = peek_interpreter_stack()
     if level is None:
         return False
-    if level.key() != torch._C._functorch.TransformType.Vmap:
+    if level.key() != TransformType.Vmap:
         raise RuntimeError(
             "splashgen's kernels cannot be differentiated by torch.func; use torch.autograd.grad."
         )
@@ -32,7 +34,7 @@ def needs_operator() -> bool:
 
 def transformed() -> bool:
     """Whether a transformation of torch.func is at work: tensors may then have a hidden dimension."""
-    return torch._C._functorch.peek_interpreter_stack() is not None
+    return peek_interpreter_stack() is not None
 
 
 def probable(size: int | torch.SymInt) -> int | None:
