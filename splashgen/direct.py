@@ -21,9 +21,11 @@ Launches = tuple[tuple[str, Any], ...]
 
 def is_direct(kernel: Kernel, device: torch.device) -> bool:
     """Whether launches of a kernel's host functions can be repeated: Triton compiled them, for a GPU."""
+    if device.type != "cuda":
+        return False
     from triton.runtime.jit import JITFunction
 
-    return device.type == "cuda" and any(isinstance(one, JITFunction) for one in vars(kernel.module).values())
+    return any(isinstance(one, JITFunction) for one in vars(kernel.module).values())
 
 
 def likeness(*tensors: torch.Tensor) -> tuple[Any, ...] | None:
