@@ -2,8 +2,8 @@
 
 Two winners of the same code agree. Others are timed in interleaved rounds, at the bucket's own length and at
 a ragged one, and agree if neither would take the place of the other: by the tuner's own rule a holder falls
-only if the whole 95 % interval of the paired ratios is against it, and nothing inside the bucket speaks for
-it. The first takes part twice: what the same code differs by from itself is noise as well.
+only if the whole 95 % interval of the paired ratios, their geometric mean over both lengths, is against it.
+The first takes part twice: what the same code differs by from itself is noise as well.
 
 Side by side two configs can be told apart that two tunes, each at its own time, cannot. So the table also
 says by how much the tunes differ in the time of the default, which both measured.
@@ -18,9 +18,10 @@ from splashgen.bench.winners import Won
 from splashgen.gpu import Gpu
 from splashgen.render import render
 from splashgen.store.entry import Key
-from splashgen.tune.confirm import Standing, meeting, winner
+from splashgen.tune.confirm import meeting, winner
 from splashgen.tune.measure.bench import Bench
 from splashgen.tune.measure.noise import Interval, ratio
+from splashgen.tune.measure.standing import Standing
 from splashgen.tune.processes.process import CallLost
 
 __all__ = ["TARGET", "Meeting", "agreement", "common", "markdown", "meet"]
@@ -101,9 +102,9 @@ def meet(bench: Bench, gpu: Gpu, key: Key, one: Won, other: Won, seconds: float)
     return told(
         *_verdict(one_met, other_met),
         (one_met.time.median, other_met.time.median),
-        ratio(one_met.outcome.samples, other_met.outcome.samples),
-        ratio(one_met.ragged, other_met.ragged) if one_met.ragged else None,
-        ratio(one_met.outcome.samples, one_met.again),
+        ratio((one_met.outcome.samples, other_met.outcome.samples)),
+        ratio((one_met.ragged, other_met.ragged)) if one_met.ragged else None,
+        ratio((one_met.outcome.samples, one_met.again)),
     )
 
 

@@ -17,6 +17,7 @@ from splashgen.problem import Problem
 from splashgen.store import Entry, Regime, title
 from splashgen.store.schema import EntryModel
 from splashgen.tune.measure.outcome import Outcome
+from splashgen.tune.measure.standing import Standing
 from splashgen.tune.study.records import record_of
 from splashgen.tune.study.studies import FINISHED, About, about_study
 
@@ -79,6 +80,9 @@ class History:
     whole: float | None = None
     """Seconds from the problem's start to its stored winner, in the run that stored it; None before there is
     one, and in studies of earlier versions."""
+    finalists: tuple[Standing, ...] = ()
+    """Who met at the end, the fastest over the bucket first, and then who failed the strictest gate; empty
+    before that, and in studies of earlier versions."""
     unevaluated: int = 0
     """Candidates that a constraint ruled out or whose code was known."""
     regime: Regime = Regime.MIXED
@@ -167,6 +171,7 @@ def _history(storage: optuna.storages.BaseStorage, summary: Any, about: About) -
         entry=EntryModel.model_validate(finished["entry"]).build() if "entry" in finished else None,
         reason=str(finished.get("reason", "")),
         whole=finished.get("seconds"),
+        finalists=tuple(map(Standing.from_dict, finished.get("finalists", ()))),
         unevaluated=len(trials) - len(paid),
         regime=about.regime,
     )

@@ -58,6 +58,14 @@ def _section(history: History, number: int) -> dict[str, Any]:
         "speed_up": speed_up(history),
         "conditions": conditions(history),
         "winner": _values(history.winner, history.default),
+        "finalists": [
+            {
+                "one": one,
+                "changes": _changes(one.config, history.default),
+                "won": one.config == history.winner,
+            }
+            for one in history.finalists
+        ],
         "losses": [
             {
                 "loss": loss,

@@ -73,6 +73,7 @@ def _history(history: History) -> dict[str, Any]:
         "unevaluated": history.unevaluated,
         "default": history.default.as_dict(),
         "candidates": [_candidate(one) for one in history.candidates],
+        "finalists": [one.as_dict() for one in history.finalists],
         "convergence": [
             {"candidate": number, "seconds": seconds, "best_ms": best}
             for number, seconds, best in convergence(history)

@@ -160,7 +160,8 @@ class Campaign:
         seconds = round(time.monotonic() - self._started[place], 2)
         if verdict.entry and not interrupted:
             entry = plain_entry(verdict.entry)
-            task.journal.finish({"entry": entry, "reason": verdict.reason, "seconds": seconds})
+            result = {"entry": entry, "reason": verdict.reason, "seconds": seconds}
+            task.journal.finish(result | {"finalists": [each.as_dict() for each in verdict.finalists]})
         self._end(place, verdict.entry, path, verdict.reason, False, verdict.counts, seconds)
 
     def _take_over(self, place: int) -> None:

@@ -1,11 +1,11 @@
 """Who wins: finalists, incumbent and default meet, and the holder falls only beyond the measured noise.
 
 A winner serves every length of its bucket. So all of them meet twice: at the bucket's own length, whose times
-are stored, and at a ragged length inside it, where whoever takes the holder's place must not be slower.
+are stored, and at a ragged length inside it. The geometric mean of the two decides.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from splashgen.config import Config
 from splashgen.gpu import Gpu
@@ -13,10 +13,10 @@ from splashgen.problem import Problem
 from splashgen.store.entry import Regime
 from splashgen.tune.measure.bench import Bench
 from splashgen.tune.measure.evaluate import ShootOut, Trial
-from splashgen.tune.measure.noise import Interval, deviation, faster_beyond_noise
 from splashgen.tune.measure.outcome import Outcome, Status
+from splashgen.tune.measure.standing import Standing, noise
 
-__all__ = ["Standing", "confirm", "meeting", "winner"]
+__all__ = ["confirm", "meeting", "winner"]
 
 _FINALISTS = 4
 _EXAMINED = 10
@@ -25,25 +25,6 @@ _RAGGED_PART = 0.3
 """Of the seconds, for the meeting at the ragged length."""
 _SHORTEST = 64
 """Buckets below it have no length apart from their own that is worth a meeting."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A config after the shoot-out."""
-
-    config: Config
-    outcome: Outcome
-    ragged: tuple[float, ...] = ()
-    """Milliseconds at the ragged length, one a round; empty in a bucket that has none."""
-    again: tuple[float, ...] = ()
-    """Of the first that was timed: its milliseconds in its second place, which differ by noise alone."""
-    ragged_again: tuple[float, ...] = ()
-    """The same at the ragged length."""
-
-    @property
-    def time(self) -> Interval:
-        """The median time with its interval, in milliseconds."""
-        return self.outcome.time
 
 
 def confirm(
@@ -144,12 +125,10 @@ def _ragged(problem: Problem) -> Problem | None:
 
 
 def winner(standings: Sequence[Standing], holder: Config) -> Standing:
-    """The fastest of those that beat the holder beyond noise, and do not lose to it elsewhere in the bucket.
+    """The fastest over the bucket of those that beat the holder beyond noise; without any it is the holder.
 
-    Without any it is the holder. Noise is the interval of the paired ratios, and what the two places of the
-    one that was timed in two differ by.
-
-    A holder that is not among the standings, because it failed the final gate, is no hurdle.
+    Noise is the interval of the paired ratios, and what the two places of the one that was timed in two
+    differ by. A holder that is not among the standings, because it failed the final gate, is no hurdle.
 
     Raises
     ------
@@ -158,16 +137,9 @@ def winner(standings: Sequence[Standing], holder: Config) -> Standing:
     """
     if not standings:
         raise ValueError("standings is empty: no config passed the final gate.")
-    ranked = sorted(standings, key=lambda standing: standing.time.median)
+    ranked = sorted(standings, key=lambda standing: standing.overall)
     holding = next((standing for standing in ranked if standing.config == holder), None)
     if holding is None:
         return ranked[0]
-    own = max(deviation(each.outcome.samples, each.again) for each in standings)
-    ragged = max(deviation(each.ragged, each.ragged_again) for each in standings)
-    for challenger in ranked:
-        faster = faster_beyond_noise(challenger.outcome.samples, holding.outcome.samples, own)
-        if faster and not (
-            challenger.ragged and faster_beyond_noise(holding.ragged, challenger.ragged, ragged)
-        ):
-            return challenger
-    return holding
+    doubt = noise(standings)
+    return next((each for each in ranked if each.against(holding).high * doubt < 1.0), holding)

@@ -6,7 +6,7 @@ from datetime import date
 from splashgen.config import Config
 from splashgen.problem import Problem
 from splashgen.store import Entry, Regime, RunnerUp, Status, Timing
-from splashgen.tune.confirm import Standing
+from splashgen.tune.measure.standing import Standing
 
 __all__ = ["winning_entry"]
 
@@ -35,7 +35,7 @@ def winning_entry(
     """
     times = {standing.config: _timing(standing) for standing in standings}
     others = [standing for standing in standings if standing.config != won.config]
-    second = min(others, key=lambda standing: standing.time.median, default=None)
+    second = min(others, key=lambda standing: standing.overall, default=None)
     return Entry(
         problem=problem,
         config=won.config,

@@ -17,13 +17,14 @@ from splashgen.tune.limits import Limits
 from splashgen.tune.measure.bench import Bench
 from splashgen.tune.measure.evaluate import Anchor, Trial
 from splashgen.tune.measure.outcome import Outcome
+from splashgen.tune.measure.standing import Standing
 from splashgen.tune.pipeline import Pipeline
 from splashgen.tune.processes import interrupt
 from splashgen.tune.processes.process import CallLost
 from splashgen.tune.search.progress import Progress
 from splashgen.tune.search.search import Search
 from splashgen.tune.search.terrain import Terrain, terrain_of
-from splashgen.tune.show.events import Notify, ShootOutStarted, TrialEnded
+from splashgen.tune.show.events import Notify, ShootOutEnded, ShootOutStarted, TrialEnded
 from splashgen.tune.study.journal import Journal
 from splashgen.tune.study.records import Ticket
 
@@ -37,6 +38,8 @@ class Verdict:
     entry: Entry | None
     reason: str
     counts: "Counter[str]"
+    finalists: tuple[Standing, ...] = ()
+    """Who met at the end, and who failed the strictest gate."""
 
 
 class Session:
@@ -125,8 +128,8 @@ class Session:
 
     def verdict(self, reason: str) -> Verdict:
         """Confirm the best of what was found, and make the entry."""
-        entry, objection = self._confirmed()
-        return Verdict(entry, objection or reason, self.counts)
+        entry, objection, finalists = self._confirmed()
+        return Verdict(entry, objection or reason, self.counts, finalists)
 
     def _evaluated(self, ticket: Ticket, meanwhile: Callable[[], None]) -> Outcome:
         """What the bench says of a candidate, which is given back if the tuner is stopped meanwhile."""
@@ -163,13 +166,13 @@ class Session:
             )
         )
 
-    def _confirmed(self) -> tuple[Entry | None, str]:
-        """The entry of the winner, or None with the reason why there is none."""
+    def _confirmed(self) -> tuple[Entry | None, str, tuple[Standing, ...]]:
+        """The entry of the winner, or None with the reason why there is none; and the finalists."""
         ranked = self._progress.ranked
         if not ranked:
-            return None, "No candidate was correct" if self.done else "No candidate was evaluated"
-        holder = self._incumbent or self._default
-        self._notify(ShootOutStarted(self._problem, regime=self._journal.regime))
+            return None, "No candidate was correct" if self.done else "No candidate was evaluated", ()
+        holder, regime = self._incumbent or self._default, self._journal.regime
+        self._notify(ShootOutStarted(self._problem, regime=regime))
         try:
             standings, failed = confirm(
                 self._bench,
@@ -179,12 +182,19 @@ class Session:
                 [record.config for record in ranked],
                 self.done,
                 self._limits.shoot_out_seconds,
-                self._journal.regime,
+                regime,
             )
         except CallLost as error:
-            return None, f"The shoot-out was lost. {error}"
-        if not standings:
-            return None, f"No finalist passed the final gate. {failed[0].config}: {failed[0].outcome.reason}"
-        won = winner(standings, holder)
-        code_hash, regime = self._terrain.code_hash(won.config), self._journal.regime
-        return winning_entry(self._problem, regime, standings, won, self._default, code_hash, self.done), ""
+            return None, f"The shoot-out was lost. {error}", ()
+        won = winner(standings, holder) if standings else None
+        met = tuple(sorted(standings, key=lambda each: each.overall))
+        config = won.config if won else None
+        self._notify(ShootOutEnded(self._problem, met, tuple(failed), holder, config, regime=regime))
+        finalists = *met, *failed
+        if won is None:
+            first = failed[0]
+            objection = f"No finalist passed the final gate. {first.config}: {first.outcome.reason}"
+            return None, objection, finalists
+        code_hash = self._terrain.code_hash(won.config)
+        entry = winning_entry(self._problem, regime, standings, won, self._default, code_hash, self.done)
+        return entry, "", finalists

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import optuna
 import pytest
-from report_fakes import H100, bad, good, storage
+from report_fakes import DEFAULT, H100, bad, good, storage
 
+from splashgen.config import Config
 from splashgen.report import ReportError, as_json, collect, draw_pngs, render_page
 from splashgen.tune.measure.outcome import Status
+from splashgen.tune.measure.standing import Standing
 
 EVIL = "<script>alert('$\\foo$ & co')</script>"
 
@@ -44,6 +46,19 @@ def test_the_page_says_how_long_a_problem_took() -> None:
     page, unknown = render_page(collect(_hostile())), render_page(collect(storage(({}, good(1.0)))))
     assert "to the stored winner" in page and "12.6 min" in page
     assert '<td class="n">–</td></tr>' in unknown and '<td class="n">–</td></tr>' not in page
+
+
+def test_who_met_in_the_shoot_out_is_told() -> None:
+    config = Config.of("entmax_triton", {**DEFAULT, EVIL: EVIL})
+    met = Standing(config, good(1.25), ragged=(0.75, 0.75))
+    failed = Standing(config.replace(tile=1024), bad(Status.WRONG, f"dq is off. {EVIL}"))
+    finished = {"reason": "trials", "finalists": [one.as_dict() for one in (met, failed)]}
+    page = render_page(collect(storage(({}, good(1.0)), finished=finished)))
+    table = page.partition("The shoot-out")[2].partition("</table>")[0]
+    assert '<td class="n">1.25</td>' in table and '<td class="n">0.75</td>' in table
+    assert "tile=1024" in table and "dq is off." in table and "&lt;script&gt;alert(" in table
+    assert "<script" not in page
+    assert "The shoot-out" not in render_page(collect(storage(({}, good(1.0))))), "before there is one"
 
 
 def test_the_page_loads_nothing_and_says_so_to_the_browser() -> None:

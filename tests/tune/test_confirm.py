@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -5,9 +6,10 @@ from tune_fakes import PROBLEM
 
 from splashgen.config import Config
 from splashgen.gpu import CPU
-from splashgen.tune.confirm import Standing, confirm, winner
+from splashgen.tune.confirm import confirm, winner
 from splashgen.tune.measure.evaluate import ShootOut, Trial
 from splashgen.tune.measure.outcome import Outcome, Status
+from splashgen.tune.measure.standing import Standing
 
 HOLDER, FIRST, SECOND = (Config.of("aaa_faulty", {"delay_ms": number}) for number in (1, 2, 3))
 
@@ -41,12 +43,22 @@ def test_a_holder_that_failed_the_gate_is_no_hurdle() -> None:
     assert winner([slowest, slower], HOLDER).config == FIRST
 
 
-def test_who_loses_elsewhere_in_the_bucket_does_not_take_the_place() -> None:
+def test_both_lengths_of_the_bucket_decide() -> None:
     holder = replace(_standing(HOLDER, 1.0, 1.1, 0.9, 1.0, 1.05), ragged=(2.0, 2.1, 1.9, 2.0, 2.05))
-    specialist = replace(_standing(FIRST, 0.8, 0.9, 0.7, 0.8, 0.85), ragged=(2.2, 2.3, 2.1, 2.2, 2.25))
-    allrounder = replace(_standing(SECOND, 0.9, 1.0, 0.8, 0.9, 0.95), ragged=(2.0, 2.0, 2.0, 2.0, 2.0))
-    assert winner([holder, specialist], HOLDER).config == HOLDER
+    specialist = replace(_standing(FIRST, 0.9, 0.99, 0.81, 0.9, 0.945), ragged=(2.3, 2.4, 2.2, 2.3, 2.35))
+    allrounder = replace(_standing(SECOND, 0.95, 1.045, 0.855, 0.95, 1.0), ragged=(2.0, 2.1, 1.9, 2.0, 2.05))
+    assert specialist.time.median < allrounder.time.median
+    assert winner([holder, specialist], HOLDER).config == HOLDER, "it loses more elsewhere than it gains"
     assert winner([holder, specialist, allrounder], HOLDER).config == SECOND
+    gains = replace(specialist, ragged=tuple(0.95 * each for each in specialist.ragged))
+    assert winner([holder, gains], HOLDER).config == FIRST, "it gains more than it loses"
+    assert gains.overall == pytest.approx((0.9 * 0.95 * 2.3) ** 0.5)
+    assert gains.against(holder).median == pytest.approx((0.9 * 0.95 * 2.3 / 2.0) ** 0.5)
+
+
+def test_a_standing_survives_json() -> None:
+    standing = replace(_standing(FIRST, 1.0, 2.0), ragged=(3.0, 4.0))
+    assert Standing.from_dict(json.loads(json.dumps(standing.as_dict()))) == standing
 
 
 def test_a_difference_that_the_holder_has_from_itself_is_noise() -> None:

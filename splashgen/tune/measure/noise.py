@@ -1,4 +1,4 @@
-"""What timings can and cannot tell: medians with bootstrap intervals, and who is faster beyond noise."""
+"""What timings tell: medians and ratios with bootstrap intervals, and who is slower beyond doubt."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Interval", "deviation", "faster_beyond_noise", "geometric_mean", "ratio", "slower_beyond_doubt"]
+__all__ = ["Interval", "deviation", "geometric_mean", "ratio", "slower_beyond_doubt"]
 
 _RESAMPLES = 2000
 _CONFIDENCE = 0.95
@@ -29,49 +29,55 @@ class Interval:
         return max(self.high - self.median, self.median - self.low) / self.median
 
     @classmethod
-    def of(cls, samples: Sequence[float]) -> "Interval":
+    def of(cls, *samples: Sequence[float]) -> "Interval":
         """The percentile bootstrap of the median; the same samples always give the same interval.
+
+        Of several sets of samples it is that of their medians' geometric mean, each resampled by itself.
 
         Raises
         ------
         ValueError
             If there are no samples.
         """
-        if not samples:
+        if not samples or not all(samples):
             raise ValueError("samples is empty, but a median needs at least one.")
-        values = np.asarray(samples, dtype=np.float64)
-        picks = np.random.default_rng(0).integers(0, len(values), (_RESAMPLES, len(values)))
-        medians = np.median(values[picks], axis=1)
+        chance, part = np.random.default_rng(0), 1.0 / len(samples)
+        middle, drawn = 1.0, np.ones(_RESAMPLES)
+        for values in (np.asarray(each, dtype=np.float64) for each in samples):
+            picks = chance.integers(0, len(values), (_RESAMPLES, len(values)))
+            drawn *= np.median(values[picks], axis=1) ** part
+            middle *= float(np.median(values)) ** part
         tail = (1.0 - _CONFIDENCE) / 2.0
-        low, high = np.quantile(medians, [tail, 1.0 - tail])
-        return cls(float(np.median(values)), float(low), float(high))
+        low, high = np.quantile(drawn, [tail, 1.0 - tail])
+        return cls(middle, float(low), float(high))
 
 
-def ratio(samples: Sequence[float], others: Sequence[float]) -> Interval:
-    """samples / others, pair by pair: what drifts between rounds cancels within one.
+Pair = tuple[Sequence[float], Sequence[float]]
+"""Samples of two that took part in the same rounds."""
+
+
+def ratio(*pairs: Pair) -> Interval:
+    """First / second, round by round: what drifts between rounds cancels within one.
+
+    Of several pairs, each from rounds of its own, it is their geometric mean.
 
     Raises
     ------
     ValueError
-        If the two do not have the same number of samples.
+        If the two of a pair do not have the same number of samples.
     """
-    return Interval.of([mine / other for mine, other in zip(samples, others, strict=True)])
+    return Interval.of(
+        *([mine / other for mine, other in zip(samples, others, strict=True)] for samples, others in pairs)
+    )
 
 
-def deviation(samples: Sequence[float], again: Sequence[float]) -> float:
+def deviation(*pairs: Pair) -> float:
     """How far the same code, timed in two places, may be from itself: 1.01 is one percent.
 
-    The end of the paired ratio's interval that is farther from 1; 1 without a second place.
+    The end of the paired ratio's interval that is farther from 1.
     """
-    if not again:
-        return 1.0
-    itself = ratio(again, samples)
+    itself = ratio(*pairs)
     return max(itself.high, 1.0 / itself.low, 1.0)
-
-
-def faster_beyond_noise(challenger: Sequence[float], holder: Sequence[float], noise: float = 1.0) -> bool:
-    """Whether the whole interval of the paired ratio lies below 1, by more than a factor of `noise`."""
-    return ratio(challenger, holder).high * noise < 1.0
 
 
 def slower_beyond_doubt(pairs: Sequence[tuple[float, float]], factor: float = 1.0) -> bool:

@@ -26,6 +26,7 @@ from splashgen.tune.show.events import (
     Notify,
     ProblemEnded,
     ProblemStarted,
+    ShootOutEnded,
     ShootOutStarted,
     TrialEnded,
 )
@@ -84,6 +85,21 @@ def _ending(event: ProblemEnded) -> str:
     return f"{time_ms}{gain}: {event.entry.config} ({event.reason}{rejected})"
 
 
+def _places(event: ShootOutEnded) -> list[str]:
+    """A line for each finalist: what it takes at the bucket's own length and at a ragged one."""
+    roles = {event.holder: ", held the place"}
+    if event.winner is not None:
+        roles[event.winner] = ", keeps the place" if event.winner == event.holder else ", wins"
+    lines = []
+    for place, each in enumerate(event.standings, 1):
+        there = each.ragged_time
+        ragged = f" and {there.median:.4g} ms at a ragged length" if there else ""
+        lines.append(f"{place}. {each.time.median:.4g} ms{ragged}{roles.get(each.config, '')}: {each.config}")
+    for each in event.failed:
+        lines.append(f"{each.outcome.status} at the last gate: {each.config}: {each.outcome.reason}")
+    return lines
+
+
 @dataclass
 class PlainLines:
     """A line for each problem, improvement and rejection: for logs and pipes."""
@@ -109,6 +125,9 @@ class PlainLines:
                     self._say(f"  {event.outcome.status}: {event.config}: {event.outcome.reason}")
             case ShootOutStarted():
                 self._say("  shoot-out of the finalists")
+            case ShootOutEnded():
+                for line in _places(event):
+                    self._say(f"  {line}")
             case ProblemEnded():
                 self._say(f"  {_ending(event)}")
 
@@ -164,6 +183,9 @@ class LiveView:
                 self._update(completed=event.number, note=_state(event))
             case ShootOutStarted():
                 self._update(note="shoot-out of the finalists")
+            case ShootOutEnded():
+                for line in _places(event) if self._verbose else ():
+                    self._console.print(Text(line, style="dim"), highlight=False)
             case ProblemEnded():
                 self._end()
                 self._bars.advance(self._problems)
@@ -204,6 +226,11 @@ class JsonLines:
                 line |= {"config": event.config.as_dict(), **event.outcome.as_dict()}
             case AdviceAsked() | ShootOutStarted():
                 pass
+            case ShootOutEnded():
+                line |= {"holder": event.holder.as_dict()}
+                line |= {"winner": None if event.winner is None else event.winner.as_dict()}
+                line |= {"standings": [each.as_dict() for each in event.standings]}
+                line |= {"failed": [each.as_dict() for each in event.failed]}
             case ProblemEnded():
                 line |= {"reason": event.reason, "skipped": event.skipped, "counts": dict(event.counts)}
                 line |= {"seconds": event.seconds}

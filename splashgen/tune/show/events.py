@@ -9,6 +9,7 @@ from splashgen.config import Config
 from splashgen.problem import Problem
 from splashgen.store import Entry, Regime, title
 from splashgen.tune.measure.outcome import Outcome
+from splashgen.tune.measure.standing import Standing
 
 __all__ = [
     "AdviceAsked",
@@ -16,6 +17,7 @@ __all__ = [
     "Notify",
     "ProblemEnded",
     "ProblemStarted",
+    "ShootOutEnded",
     "ShootOutStarted",
     "TrialEnded",
 ]
@@ -74,6 +76,19 @@ class ShootOutStarted(_Told):
 
 
 @dataclass(frozen=True, slots=True)
+class ShootOutEnded(_Told):
+    """Who met, and who was not let in."""
+
+    standings: tuple[Standing, ...]
+    """Of those that were timed, the fastest over the bucket's lengths first."""
+    failed: tuple[Standing, ...]
+    """Finalists that failed the strictest gate."""
+    holder: Config
+    """The stored winner of before, or the default."""
+    winner: Config | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProblemEnded(_Told):
     """A problem is done, was done before, or has no correct config."""
 
@@ -98,5 +113,5 @@ class ProblemEnded(_Told):
         return self.entry.default_time_ms.median / self.entry.time_ms.median
 
 
-Event = AdviceAsked | ProblemStarted | TrialEnded | ShootOutStarted | ProblemEnded
+Event = AdviceAsked | ProblemStarted | TrialEnded | ShootOutStarted | ShootOutEnded | ProblemEnded
 Notify = Callable[[Event], None]

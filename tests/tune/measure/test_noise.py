@@ -2,7 +2,7 @@ import pytest
 
 from splashgen.tune.measure.noise import (
     Interval,
-    faster_beyond_noise,
+    deviation,
     geometric_mean,
     ratio,
     slower_beyond_doubt,
@@ -26,20 +26,37 @@ def test_a_drift_common_to_both_cancels() -> None:
     drift = [1.0 + 0.1 * step for step in range(20)]
     holder = [2.00 * value for value in drift]
     challenger = [1.96 * value for value in drift]
-    assert faster_beyond_noise(challenger, holder)
-    assert not faster_beyond_noise(holder, challenger)
-    assert ratio(challenger, holder).median == pytest.approx(0.98)
+    assert ratio((challenger, holder)).high < 1.0 < ratio((holder, challenger)).low
+    assert ratio((challenger, holder)).median == pytest.approx(0.98)
 
 
 def test_luck_is_not_a_win() -> None:
     holder = [1.0, 1.2, 0.9, 1.1, 1.0, 0.8, 1.1, 1.0]
     challenger = [1.1, 0.9, 1.0, 0.9, 1.2, 0.9, 1.0, 0.95]
-    assert not faster_beyond_noise(challenger, holder)
+    assert ratio((challenger, holder)).high >= 1.0
 
 
 def test_pairs_must_match() -> None:
     with pytest.raises(ValueError):
-        ratio([1.0], [1.0, 2.0])
+        ratio(([1.0], [1.0, 2.0]))
+
+
+def test_several_sets_count_as_their_geometric_mean() -> None:
+    both = Interval.of([1.0, 1.1, 0.9], [4.0])
+    assert both.median == pytest.approx(2.0)
+    assert (both.low, both.high) == (pytest.approx(1.8973666), pytest.approx(2.0976177))
+    mean = ratio(([0.9, 0.99, 0.81], [1.0, 1.1, 0.9]), ([1.2], [1.0]))
+    assert mean.median == pytest.approx((0.9 * 1.2) ** 0.5)
+    with pytest.raises(ValueError, match="samples is empty"):
+        Interval.of([1.0], [])
+
+
+def test_deviation_is_the_farther_end() -> None:
+    assert deviation(([2.0, 2.2], [2.0, 2.2])) == 1.0
+    assert (
+        deviation(([1.0, 1.0], [1.02, 1.02])) == deviation(([1.02, 1.02], [1.0, 1.0])) == pytest.approx(1.02)
+    )
+    assert deviation(([1.02], [1.0]), ([1.0], [1.02])) == pytest.approx(1.0)
 
 
 def test_geometric_mean() -> None:

@@ -9,17 +9,20 @@ from tune_fakes import PROBLEM
 from splashgen.config import Config
 from splashgen.store import Regime
 from splashgen.tune.measure.outcome import Outcome, Status
+from splashgen.tune.measure.standing import Standing
 from splashgen.tune.show.display import JsonLines, LiveView, PlainLines, all_of, duration
 from splashgen.tune.show.events import (
     AdviceAsked,
     Event,
     ProblemEnded,
     ProblemStarted,
+    ShootOutEnded,
     ShootOutStarted,
     TrialEnded,
 )
 
 CONFIG = Config.of("aaa_faulty", {"fault": "wrong"})
+HELD, FASTER = (Config.of("aaa_faulty", {"delay_ms": number}) for number in (2, 1))
 START = ProblemStarted(PROBLEM, 1, 2, 30, 4)
 EVENTS: list[Event] = [
     AdviceAsked(PROBLEM),
@@ -27,6 +30,16 @@ EVENTS: list[Event] = [
     TrialEnded(PROBLEM, 5, 30, CONFIG, Outcome(Status.OK, samples=(2.0,)), 2.0, 65.0, 3),
     TrialEnded(PROBLEM, 6, 30, CONFIG, Outcome(Status.WRONG, "out is [off]."), 2.0, 60.0),
     ShootOutStarted(PROBLEM),
+    ShootOutEnded(
+        PROBLEM,
+        (
+            Standing(FASTER, Outcome(Status.OK, samples=(1.5,)), ragged=(1.0,)),
+            Standing(HELD, Outcome(Status.OK, samples=(2.0,)), ragged=(1.1,)),
+        ),
+        (Standing(CONFIG, Outcome(Status.WRONG, "dq is [off].")),),
+        HELD,
+        FASTER,
+    ),
     ProblemEnded(PROBLEM, None, None, "No finalist passed the final gate"),
 ]
 
@@ -41,6 +54,9 @@ def test_plain_lines_say_trial_best_left_and_why_a_candidate_lost() -> None:
     assert "trial 5/30, best 2 ms, 3 compiling, about 1 min 05 s left in all" in text
     assert "wrong: aaa_faulty(fault=wrong): out is [off]." in text
     assert "no winner: No finalist passed" in text
+    assert "1. 1.5 ms and 1 ms at a ragged length, wins: aaa_faulty(delay_ms=1)" in text
+    assert "2. 2 ms and 1.1 ms at a ragged length, held the place: aaa_faulty(delay_ms=2)" in text
+    assert "wrong at the last gate: aaa_faulty(fault=wrong): dq is [off]." in text
 
 
 def test_json_lines_are_one_object_an_event() -> None:
@@ -50,6 +66,10 @@ def test_json_lines_are_one_object_an_event() -> None:
         notify(event)
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["event"] for line in lines] == [type(event).__name__ for event in EVENTS]
+    met = lines[5]
+    assert met["winner"] == FASTER.as_dict() and met["holder"] == HELD.as_dict()
+    assert [each["ragged"] for each in met["standings"]] == [[1.0], [1.1]]
+    assert met["failed"][0]["outcome"]["reason"] == "dq is [off]."
     assert lines[3]["reason"] == "out is [off]." and lines[2]["samples"] == [2.0]
     assert (lines[2]["best_ms"], lines[2]["seconds_left"], lines[2]["compiling"]) == (2.0, 65.0, 3)
 
