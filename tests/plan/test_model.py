@@ -95,7 +95,8 @@ def test_a_family_without_demands_is_refused() -> None:
 
 
 def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "splashgen.plan.demands.attention_triton", raising=False)
+    for module in ("demands.attention_triton", "visits"):
+        monkeypatch.delitem(sys.modules, f"splashgen.plan.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "numpy", None)
     with pytest.raises(ModuleNotFoundError, match="numpy"):
         schedule_of("attention_triton")
