@@ -112,12 +112,15 @@ def test_a_backward_pass_is_repeated_for_tensors_that_lie_alike() -> None:
     assert len(kernels.asked) == 2, "one for each kind of strides"
     direct.backward(out, other, k, v, 0.5, saved)
     assert len(kernels.asked) == 3, "query was stored with other strides since"
+    for _ in range(2):
+        direct.backward(out, q, k, v, 0.5, (other,))
+    assert len(kernels.asked) == 4, "so was what the forward pass keeps"
     odd = torch.zeros(out.numel() + 1)[1:].view(out.shape)
     for _ in range(2):
         direct.backward(odd, q, k, v, 0.5, saved)
         direct.backward(out, q, k, v, 0.5, (odd,))
         direct.backward(out, q, k, v, 0.5, saved, alpha=odd)
-    assert len(kernels.asked) == 9, "nothing is known of addresses that 16 does not divide"
+    assert len(kernels.asked) == 10, "nothing is known of addresses that 16 does not divide"
 
 
 def test_likeness_is_of_strides_and_addresses() -> None:
