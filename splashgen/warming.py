@@ -102,8 +102,9 @@ def warmup(
     >>> import splashgen
     >>> splashgen.warmup(head_dim=[64, 128], seq_len=8192, is_causal=True, gpu="h100")  # doctest: +SKIP
     """
-    _check_widths("head_dim", _several(head_dim))
-    _check_widths("value_dim", _several(value_dim) if value_dim is not None else ())
+    dims = _several(head_dim)
+    _check_widths("head_dim", dims)
+    _check_widths("value_dim", [] if value_dim is None else [value_dim])
     device = named(gpu)
     usual = "float32" if device.backend == "cpu" else "bfloat16"
     kinds = [dtype_named(one) for one in _several(dtype if dtype is not None else usual)]
@@ -120,7 +121,7 @@ def warmup(
             causal=is_causal,
             **dict.fromkeys(features, True),
         )
-        for dim, length, kind in itertools.product(_several(head_dim), _several(seq_len), kinds)
+        for dim, length, kind in itertools.product(dims, _several(seq_len), kinds)
     ]
     return warm(problems, device, processes, regime=regime_of(sparsity))
 

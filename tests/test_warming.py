@@ -74,6 +74,7 @@ def test_what_does_not_compile_is_told_and_the_rest_is_done() -> None:
 def test_a_cpu_has_nothing_to_compile_but_every_combination_is_made_ready() -> None:
     done = splashgen.warmup(head_dim=[16, 32], seq_len=[64, 128], dtype=torch.float32, gpu="cpu")
     assert [(one.problem.head_dim, one.compiled) for one in done] == [(16, 0), (32, 0)]
+    assert splashgen.warmup(head_dim=iter([16, 32]), seq_len=64, gpu="cpu") == done[:2]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,7 @@ def test_a_cpu_has_nothing_to_compile_but_every_combination_is_made_ready() -> N
         ({"head_dim": 512}, "head_dim is 512, but must be an int between 1 and 256"),
         ({"head_dim": [64, 0]}, "head_dim is 0, but must be an int between 1 and 256"),
         ({"value_dim": 257}, "value_dim is 257, but must be an int between 1 and 256"),
+        ({"value_dim": [64]}, r"value_dim is \[64\], but must be an int between 1 and 256"),
         ({"value_dim": 0}, "value_dim is 0, but must be an int between 1 and 256"),
     ],
 )
