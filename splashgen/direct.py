@@ -1,5 +1,6 @@
 """Launches that ask Triton nothing: calls that are alike need the binaries that the first of them needed."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from types import ModuleType
@@ -89,22 +90,35 @@ def _watched(
 ) -> tuple[Any, Callable[..., Any]]:
     """What a host function returns, and a function that launches the same again."""
     launched: list[tuple[str, Any]] = []
-
-    class Watched:
-        def __init__(self, name: str, function: Any) -> None:
-            self._name, self._function = name, function
-
-        def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
-            return partial(self._launch, grid)
-
-        def _launch(self, grid: tuple[int, ...], *args: Any, **options: Any) -> None:
-            launched.append((self._name, self._function[grid](*args, **options)))
-
-    result = with_functions(module, name, Watched)(*args, **features)
+    _here.launched = launched
+    result = _watching(module, name)(*args, **features)
     own: Callable[..., Any] = getattr(module, name)
     # A name that stands for two binaries tells them apart by arguments.
     repeatable = len({each for each, _ in launched}) == len(launched) and all(each for _, each in launched)
     return result, _repeating(module, name, tuple(launched)) if repeatable else own
+
+
+_here = threading.local()
+"""`launched`: names and compiled kernels of what this thread has launched."""
+
+
+@lru_cache(maxsize=4096)
+def _watching(module: ModuleType, name: str) -> Callable[..., Any]:
+    """The host function, to learn from: made once, since lengths that grow make each call a first one."""
+    return with_functions(module, name, _Watched)
+
+
+class _Watched:
+    """A Triton function that says what it was launched as."""
+
+    def __init__(self, name: str, function: Any) -> None:
+        self._name, self._function = name, function
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
+        return partial(self._launch, self._function[grid])
+
+    def _launch(self, launcher: Callable[..., Any], *args: Any, **options: Any) -> None:
+        _here.launched.append((self._name, launcher(*args, **options)))
 
 
 @lru_cache(maxsize=4096)

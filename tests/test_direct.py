@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,9 +16,11 @@ import torch
 
 import splashgen
 from splashgen import attend
+from splashgen import direct as direct_launches
 from splashgen.direct import Direct, likeness
 from splashgen.dispatch import clear
 from splashgen.kernel import Kernel
+from splashgen.launches import with_functions
 
 HOST = """
 def forward(q, k, v, scale, alpha=None):
@@ -40,6 +44,7 @@ class _Kernels:
 
         self.asked: list[str] = []
         self.launched: list[tuple[Any, ...]] = []
+        self.compiled: dict[str, Any] = {}
         outer = self
 
         class Function(KernelInterface[Any]):
@@ -49,7 +54,7 @@ class _Kernels:
             def run(self, *args: Any, grid: Any, warmup: bool, **options: Any) -> Any:
                 outer.asked.append(self.name)
                 outer.launched.append((self.name, (*grid, 1, 1)[:3], *args))
-                return Compiled(self.name)
+                return outer.compiled.setdefault(self.name, Compiled(self.name))
 
         class Compiled:
             def __init__(self, name: str) -> None:
@@ -121,6 +126,42 @@ def test_a_backward_pass_is_repeated_for_tensors_that_lie_alike() -> None:
         direct.backward(out, q, k, v, 0.5, (odd,))
         direct.backward(out, q, k, v, 0.5, saved, alpha=odd)
     assert len(kernels.asked) == 10, "nothing is known of addresses that 16 does not divide"
+
+
+def test_calls_of_growing_lengths_share_what_they_launch_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels = _Kernels(["_first", "_second"])
+    made: list[str] = []
+
+    def counted(module: ModuleType, name: str, *others: Any) -> Callable[..., Any]:
+        made.append(name)
+        return with_functions(module, name, *others)
+
+    monkeypatch.setattr(direct_launches, "with_functions", counted)
+    for length in (8, 9, 10):
+        q, k, v = torch.zeros(3, 1, 2, length, 16).unbind()
+        direct = Direct(kernels.kernel)
+        out, saved = direct.forward(q, k, v, 0.5)
+        direct.backward(out, q, k, v, 0.5, saved)
+    assert made == ["forward", "forward", "backward", "backward"], "to watch and to repeat, of each one"
+
+
+def test_threads_learn_from_their_own_launches() -> None:
+    kernels = _Kernels(["_first", "_second"])
+    meet = threading.Barrier(2, timeout=30)
+    run = type(vars(kernels.module)["_first"]).run
+
+    def at_once(self: Any, *args: Any, **options: Any) -> Any:
+        meet.wait()
+        return run(self, *args, **options)
+
+    vars(kernels.module)["_first"].run = at_once.__get__(vars(kernels.module)["_first"])
+    directs = [Direct(kernels.kernel) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda direct: direct.forward(*_tensors(), 0.5), directs))
+    kernels.asked.clear()
+    for direct in directs:
+        direct.forward(*_tensors(), 0.5)
+    assert kernels.asked == []
 
 
 def test_likeness_is_of_strides_and_addresses() -> None:
