@@ -40,9 +40,9 @@ def device(request: pytest.FixtureRequest) -> torch.device:
 def grain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """What the lists of attention in Triton name, whatever the length; the default's choice depends on it."""
     from splashgen import dispatch
-    from splashgen.families import attention_triton
+    from splashgen.families.attention_triton import defaults
 
-    monkeypatch.setattr(attention_triton, "_grain", lambda problem: request.param)
+    monkeypatch.setattr(defaults, "_grain", lambda problem: request.param)
     dispatch.clear()
     request.addfinalizer(dispatch.clear)
     return str(request.param)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import splashgen
 from splashgen import dispatch
-from splashgen.families import attention_triton
+from splashgen.families.attention_triton import defaults
 
 CUDA = torch.device("cuda")
 
@@ -39,7 +39,7 @@ def sweep(semantics: int, calls_each: int, longest: int, part: int = 0, parts: i
     ran = 0
     for number in range(part, semantics, parts):
         # The default lists single rows of long sequences only.
-        attention_triton._grain = lambda problem, grain=("tiles", "rows")[number % 2]: grain
+        defaults._grain = lambda problem, grain=("tiles", "rows")[number % 2]: grain
         dispatch.clear()
 
         @seed(number)

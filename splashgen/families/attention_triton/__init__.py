@@ -1,7 +1,7 @@
 """α-entmax attention in Triton: one dense pass, then all else over lists of support tiles."""
 
 from splashgen.families import Family
-from splashgen.families.attention_triton.default import default
+from splashgen.families.attention_triton.defaults import default
 from splashgen.families.attention_triton.space import NAME, SPACE
 from splashgen.problem import DType, Operation
 
