@@ -15,7 +15,8 @@ from splashgen.dispatch import memo
 from splashgen.features import alpha_tensor, feature_arguments, is_elsewhere, tau_of_nothing
 from splashgen.kernel import Kernel
 from splashgen.operators import attention_operator, needs_operator, tables
-from splashgen.plans import Arguments, Plan, Request, check, plan_for, settle, signature
+from splashgen.plans import Plan, check, plan_for, settle, signature
+from splashgen.request import Arguments, Request
 from splashgen.strides import aligned
 from splashgen.support import support_size
 

@@ -1,12 +1,10 @@
 """Batches by the hundred thousand, as attention within windows of an image has: more than a launch takes."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
-    from splashgen.plans import Request
+from splashgen.request import Request
 
 __all__ = ["crowded", "launchable", "parts"]
 
@@ -16,12 +14,12 @@ _BATCHED = 2, 1, 4
 """Dimensions from which on alibi_slopes, key_padding and attn_mask have the batch as their first."""
 
 
-def launchable(query: "Tensor", count: int) -> bool:
+def launchable(query: Tensor, count: int) -> bool:
     """Whether one launch on the device of `query` takes so many heads or sequences."""
     return count <= _MOST.get(query.device.type, count)
 
 
-def crowded(request: "Request") -> bool:
+def crowded(request: Request) -> bool:
     """Whether a call has to be made for parts of its batch.
 
     Raises
@@ -40,7 +38,7 @@ def crowded(request: "Request") -> bool:
     return packed is None and not launchable(query, query.shape[0])
 
 
-def parts(request: "Request") -> Iterator["Request"]:
+def parts(request: Request) -> Iterator[Request]:
     """The same request for one part of the batch after the other, each as large as a launch takes."""
     query, key, value = request[:3]
     most = _MOST[query.device.type]

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor
 
@@ -16,46 +16,12 @@ from splashgen.checks import (
 from splashgen.checks_options import check_masks, check_options, regime_of
 from splashgen.direct import Direct, is_direct
 from splashgen.dispatch import kernel_for
-from splashgen.features import Packed, attention_problem, dtype_of
+from splashgen.features import attention_problem, dtype_of
 from splashgen.kernel import Kernel
 from splashgen.problem import length_bucket
+from splashgen.request import Arguments, Options, Request
 
-__all__ = ["Arguments", "Options", "Plan", "Request", "check", "plan_for", "settle", "signature"]
-
-
-class Options(NamedTuple):
-    """What a call says besides its tensors, as it says it."""
-
-    is_causal: bool
-    scale: float | None
-    enable_gqa: bool
-    window_size: tuple[int, int]
-    dropout_p: float
-    sparsity: str | None
-
-
-Arguments = tuple[Any, Any, Any, Any, tuple[Any, ...], tuple[Any, Any, Any], Any]
-"""The fields of a `Request` in their order, options as a plain tuple too: to name them takes a call that was
-seen before a tenth of its time."""
-
-
-class Request(NamedTuple):
-    """The arguments of a call, as they were given."""
-
-    query: Tensor
-    key: Tensor
-    value: Tensor
-    alpha: float | Tensor
-    options: Options
-    masks: tuple[Tensor | None, Tensor | None, Tensor | None]
-    """alibi_slopes, key_padding, attn_mask."""
-    packed: Packed | None
-    """The offsets and longest sequences of tensors of (total, heads, head_dim)."""
-
-    @classmethod
-    def of(cls, arguments: Arguments) -> "Request":
-        query, key, value, alpha, options, masks, packed = arguments
-        return cls(query, key, value, alpha, Options(*options), masks, packed)
+__all__ = ["Plan", "check", "plan_for", "settle", "signature"]
 
 
 @dataclass(frozen=True, slots=True)

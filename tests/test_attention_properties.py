@@ -20,9 +20,10 @@ import splashgen
 from splashgen.alpha import AlphaClass
 from splashgen.budget import error, judge
 from splashgen.features import alpha_tensor, attention_problem, feature_arguments, padding_mask
-from splashgen.plans import Options, settle
+from splashgen.plans import settle
 from splashgen.problem import DType
 from splashgen.reference import attention_gradients, attention_varlen_gradients
+from splashgen.request import Options
 
 pytestmark = [NUMPY_IS_QUIET, pytest.mark.filterwarnings("ignore:No config is tuned:UserWarning")]
 CPU = torch.device("cpu")

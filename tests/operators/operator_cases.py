@@ -13,8 +13,9 @@ from splashgen.families import family_named
 from splashgen.gpu import detect
 from splashgen.kernel import Kernel, build
 from splashgen.operators.arguments import Arguments
-from splashgen.plans import Options, settle
+from splashgen.plans import settle
 from splashgen.problem import Problem
+from splashgen.request import Options
 
 Function = Callable[..., torch.Tensor]
 
