@@ -1,10 +1,13 @@
 """The setting of every test: folders of its own, Triton's interpreter where there is no GPU."""
 
+import importlib
 import os
 import tempfile
+from importlib.util import find_spec
 
 import pytest
 import torch
+from quick_interpreter import quicken
 
 _FOLDERS = tempfile.TemporaryDirectory(prefix="splashgen-tests-")
 for _name in ("CACHE", "CONFIG", "STATE"):
@@ -17,6 +20,8 @@ if "PYTEST_XDIST_WORKER" in os.environ and "OMP_NUM_THREADS" not in os.environ:
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # triton reads it when it is imported
+    if find_spec("triton"):
+        quicken(importlib.import_module("triton.runtime.interpreter"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
