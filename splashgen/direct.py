@@ -44,7 +44,8 @@ class Direct:
 
     At each launch Triton finds out anew which binary suits the arguments: dtypes, whether 16 divides numbers
     and addresses, and whether a number is 1: some 16 µs a launch on an H200's host. Here the first call asks,
-    and all others launch what it launched. Numbers besides tensors must be the same in all calls, but for floats.
+    and all others launch what it launched. Numbers besides tensors must be the same in all calls, but for
+    floats.
     """
 
     __slots__ = ("_backwards", "_kernel", "forward")
