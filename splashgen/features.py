@@ -137,7 +137,7 @@ def alpha_tensor(alpha: float | torch.Tensor, beside: torch.Tensor) -> torch.Ten
 
 
 _HERE = contextlib.nullcontext()
-# Without the question whether the driver was started, which a tensor of its answers.
+# Without asking whether the driver was started: where there is a tensor on a GPU, it was.
 _current_device = getattr(torch._C, "_cuda_getDevice", torch.cuda.current_device)
 
 
