@@ -1,10 +1,12 @@
 """Who wins: finalists, incumbent and default meet, and the holder falls only beyond the measured noise.
 
 A winner serves every length of its bucket. So all of them meet twice: at the bucket's own length, whose times
-are stored, and at a ragged length inside it. The geometric mean of the two decides.
+are stored, and at a ragged length inside it. The geometric mean of the two decides who wins and, since the
+search knows the first length alone, who comes into the final.
 """
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from splashgen.config import Config
@@ -15,12 +17,16 @@ from splashgen.tune.measure.bench import Bench
 from splashgen.tune.measure.evaluate import ShootOut, Trial
 from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.measure.standing import Standing, noise
+from splashgen.tune.processes.process import CallLost
 
 __all__ = ["confirm", "meeting", "winner"]
 
 _FINALISTS = 4
 _EXAMINED = 10
 """Candidates that are examined at most to find the finalists."""
+_IN_THE_HEAT = 16
+"""Candidates of a search that are timed at the ragged length as well: of those within 1 % of the best there
+are often a dozen."""
 _RAGGED_PART = 0.3
 """Of the seconds, for the meeting at the ragged length."""
 _SHORTEST = 64
@@ -32,7 +38,7 @@ def confirm(
     problem: Problem,
     gpu: Gpu,
     holders: Sequence[Config],
-    ranked: Sequence[Config],
+    candidates: Mapping[Config, float],
     seed: int,
     seconds: float,
     regime: Regime = Regime.MIXED,
@@ -43,8 +49,9 @@ def confirm(
     ----------
     holders : sequence of Config
         Incumbent and default: they take part in any case.
-    ranked : sequence of Config
-        Candidates, the fastest first. Where one fails the final gate, the next one steps in.
+    candidates : mapping of Config to float
+        Correct ones with their milliseconds at the bucket's own length. The fastest over the bucket become
+        finalists; where one fails the final gate, the next one steps in.
     regime : Regime
         What they are timed on.
 
@@ -61,6 +68,7 @@ def confirm(
     passed: list[Standing] = []
     rejected: list[Standing] = []
     finalists = 0
+    ranked = _heat(bench, problem, gpu, candidates, seed, _RAGGED_PART * seconds, regime)
     for config in dict.fromkeys((*holders, *ranked[:_EXAMINED])):
         if config not in holders and finalists == _FINALISTS:
             break
@@ -77,6 +85,31 @@ def confirm(
         )
     ]
     return timed, rejected
+
+
+def _heat(
+    bench: Bench,
+    problem: Problem,
+    gpu: Gpu,
+    candidates: Mapping[Config, float],
+    seed: int,
+    seconds: float,
+    regime: Regime,
+) -> list[Config]:
+    """The fastest candidates at the bucket's own length, the fastest over both lengths first."""
+    fastest = sorted(candidates, key=candidates.__getitem__)[:_IN_THE_HEAT]
+    ragged = _ragged(problem)
+    if ragged is None or len(fastest) <= _FINALISTS:
+        return fastest
+    try:
+        there = bench.shoot_out(ShootOut(ragged, tuple(fastest), gpu, seed, seconds, regime))
+    except CallLost:  # one of them fails at this length: the final gate will find it
+        return fastest
+    overall = {
+        config: candidates[config] * statistics.median(samples)
+        for config, samples in zip(fastest, there, strict=True)
+    }
+    return sorted(fastest, key=overall.__getitem__)
 
 
 def meeting(

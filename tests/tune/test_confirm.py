@@ -10,6 +10,7 @@ from splashgen.tune.confirm import confirm, winner
 from splashgen.tune.measure.evaluate import ShootOut, Trial
 from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.measure.standing import Standing
+from splashgen.tune.processes.process import CallLost
 
 HOLDER, FIRST, SECOND = (Config.of("aaa_faulty", {"delay_ms": number}) for number in (1, 2, 3))
 
@@ -89,7 +90,7 @@ class Bench:
 
 def test_finalists_and_holders_meet_at_two_lengths() -> None:
     bench = Bench(FIRST)
-    timed, rejected = confirm(bench, PROBLEM, CPU, [HOLDER, HOLDER], [FIRST, SECOND], 0, 10.0)
+    timed, rejected = confirm(bench, PROBLEM, CPU, [HOLDER, HOLDER], {FIRST: 1.0, SECOND: 2.0}, 0, 10.0)
     assert bench.met == [(64, (HOLDER, SECOND, HOLDER), 7.0), (49, (HOLDER, SECOND, HOLDER), 3.0)]
     assert [standing.config for standing in rejected] == [FIRST]
     assert [standing.config for standing in timed] == [HOLDER, SECOND]
@@ -100,10 +101,38 @@ def test_finalists_and_holders_meet_at_two_lengths() -> None:
 
 def test_a_holder_alone_and_the_shortest_buckets_meet_once() -> None:
     alone, short = Bench(), Bench()
-    confirm(alone, PROBLEM, CPU, [HOLDER], [HOLDER], 0, 10.0)
-    confirm(short, replace(PROBLEM, seq_len=32), CPU, [HOLDER], [FIRST], 0, 10.0)
+    confirm(alone, PROBLEM, CPU, [HOLDER], {HOLDER: 1.0}, 0, 10.0)
+    confirm(short, replace(PROBLEM, seq_len=32), CPU, [HOLDER], {FIRST: 1.0}, 0, 10.0)
     assert [length for length, _, _ in alone.met + short.met] == [64, 32]
     assert short.met[0][2] == 10.0
+
+
+class Heat(Bench):
+    """Another time for each config at the ragged length, or none at all."""
+
+    def __init__(self, ragged: dict[Config, float] | None) -> None:
+        super().__init__()
+        self.ragged = ragged
+
+    def shoot_out(self, task: ShootOut) -> tuple[tuple[float, ...], ...]:
+        times = super().shoot_out(task)
+        if task.problem.seq_len == PROBLEM.seq_len or HOLDER in task.configs:
+            return times
+        if self.ragged is None:
+            raise CallLost("The worker ended.")
+        return tuple((self.ragged[config],) * 3 for config in task.configs)
+
+
+def test_the_fastest_over_both_lengths_are_the_finalists() -> None:
+    many = [Config.of("aaa_faulty", {"delay_ms": number}) for number in range(10, 18)]
+    own = {config: 1.0 + 0.001 * place for place, config in enumerate(many)}
+    ragged = {config: 1.0 - 0.01 * place for place, config in enumerate(many)}
+    heat, lost = Heat(ragged), Heat(None)
+    finalists = [each.config for each in confirm(heat, PROBLEM, CPU, [HOLDER], own, 0, 10.0)[0]]
+    assert finalists == [HOLDER, *reversed(many[-4:])], "slower by less than they gain elsewhere"
+    assert heat.met[0] == (49, tuple(many), 3.0)
+    finalists = [each.config for each in confirm(lost, PROBLEM, CPU, [HOLDER], own, 0, 10.0)[0]]
+    assert finalists == [HOLDER, *many[:4]], "what the search knew is enough to go on"
 
 
 def test_nobody_wins_an_empty_field() -> None:
