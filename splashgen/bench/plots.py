@@ -76,10 +76,16 @@ def _points(results: Collected) -> list[dict[str, Any]]:
 
 
 def _fullest(points: list[dict[str, Any]], *names: str) -> tuple[Any, ...]:
-    """The values of some fields for which most workloads were measured; of several, the largest."""
-    measured = {(tuple(point[name] for name in names), point["workload"]) for point in points}
-    counts = Counter(values for values, _ in measured)
-    return max(counts, key=lambda values: (counts[values], values))
+    """The values of some fields for which most workloads have another that computes the same beside ours.
+
+    Of several, those with most workloads at all, and then the largest.
+    """
+    peers: dict[tuple[Any, ...], Counter[str]] = {}
+    for point in points:
+        workloads = peers.setdefault(tuple(point[name] for name in names), Counter())
+        workloads[point["workload"]] += not point["peer"].softmax
+    compared = {values: sum(each > 1 for each in counts.values()) for values, counts in peers.items()}
+    return max(peers, key=lambda values: (compared[values], len(peers[values]), values))
 
 
 def _time_against_length(points: list[dict[str, Any]], path: Path) -> Path:

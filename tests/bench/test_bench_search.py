@@ -63,8 +63,8 @@ def _mean(reached: Callable[..., float], path: Path, seeds: int, default: bool =
     return statistics.mean(reached(measured, seed, trials_of(measured), default) for seed in range(seeds))
 
 
-def test_there_are_three_measured_spaces() -> None:
-    assert len(RECORDINGS) == 3
+def test_there_are_five_measured_spaces() -> None:
+    assert len(RECORDINGS) == 5
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
