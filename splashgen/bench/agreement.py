@@ -103,7 +103,7 @@ def meet(bench: Bench, gpu: Gpu, key: Key, one: Won, other: Won, seconds: float)
         *_verdict(one_met, other_met),
         (one_met.time.median, other_met.time.median),
         ratio((one_met.outcome.samples, other_met.outcome.samples)),
-        ratio((one_met.ragged, other_met.ragged)) if one_met.ragged else None,
+        ratio((one_met.outcome.ragged, other_met.outcome.ragged)) if one_met.outcome.ragged else None,
         ratio((one_met.outcome.samples, one_met.again)),
     )
 

@@ -87,13 +87,13 @@ class _Recorded:
 def _chosen(
     recording: Recording, device: Any, tried: dict[Config, Outcome], holders: Sequence[Config]
 ) -> float:
-    correct = {config: outcome.median for config, outcome in tried.items() if outcome.ok}
+    correct = [config for config, outcome in tried.items() if outcome.ok]
     if not correct:
         return 0.0
-    fastest = min(correct, key=correct.__getitem__)
+    correct.sort(key=lambda config: tried[config].overall)
     head = recording.head
     standings, _ = confirm(device, head.problem, head.gpu, holders, correct, 0, 1.0)
-    return speeds(recording)[winner(standings, *(holders or [fastest])).config]
+    return speeds(recording)[winner(standings, *(holders or correct[:1])).config]
 
 
 def _in_memory() -> Storage:

@@ -1,12 +1,10 @@
 """Who wins: finalists, incumbent and default meet, and the holder falls only beyond the measured noise.
 
 A winner serves every length of its bucket. So all of them meet twice: at the bucket's own length, whose times
-are stored, and at a ragged length inside it. The geometric mean of the two decides who wins and, since the
-search knows the first length alone, who comes into the final.
+are stored, and at a ragged length inside it. The geometric mean of the two decides.
 """
 
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from splashgen.config import Config
@@ -15,22 +13,20 @@ from splashgen.problem import Problem
 from splashgen.store.entry import Regime
 from splashgen.tune.measure.bench import Bench
 from splashgen.tune.measure.evaluate import ShootOut, Trial
+from splashgen.tune.measure.lengths import ragged
+from splashgen.tune.measure.noise import Interval
 from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.measure.standing import Standing, noise
-from splashgen.tune.processes.process import CallLost
 
 __all__ = ["confirm", "meeting", "winner"]
 
 _FINALISTS = 4
 _EXAMINED = 10
 """Candidates that are examined at most to find the finalists."""
-_IN_THE_HEAT = 16
-"""Candidates of a search that are timed at the ragged length as well: of those within 1 % of the best there
-are often a dozen."""
+_WORTHWHILE = 0.995
+"""Of the holder's time: what is not below it is no reason to change."""
 _RAGGED_PART = 0.3
 """Of the seconds, for the meeting at the ragged length."""
-_SHORTEST = 64
-"""Buckets below it have no length apart from their own that is worth a meeting."""
 
 
 def confirm(
@@ -38,7 +34,7 @@ def confirm(
     problem: Problem,
     gpu: Gpu,
     holders: Sequence[Config],
-    candidates: Mapping[Config, float],
+    ranked: Sequence[Config],
     seed: int,
     seconds: float,
     regime: Regime = Regime.MIXED,
@@ -49,9 +45,8 @@ def confirm(
     ----------
     holders : sequence of Config
         Incumbent and default: they take part in any case.
-    candidates : mapping of Config to float
-        Correct ones with their milliseconds at the bucket's own length. The fastest over the bucket become
-        finalists; where one fails the final gate, the next one steps in.
+    ranked : sequence of Config
+        Candidates, the fastest first. Where one fails the final gate, the next one steps in.
     regime : Regime
         What they are timed on.
 
@@ -68,7 +63,6 @@ def confirm(
     passed: list[Standing] = []
     rejected: list[Standing] = []
     finalists = 0
-    ranked = _heat(bench, problem, gpu, candidates, seed, _RAGGED_PART * seconds, regime)
     for config in dict.fromkeys((*holders, *ranked[:_EXAMINED])):
         if config not in holders and finalists == _FINALISTS:
             break
@@ -79,37 +73,12 @@ def confirm(
         return [], rejected
     configs = [standing.config for standing in passed]
     timed = [
-        replace(met, outcome=replace(standing.outcome, samples=met.outcome.samples))
+        replace(met, outcome=replace(met.outcome, errors=standing.outcome.errors))
         for standing, met in zip(
             passed, meeting(bench, problem, gpu, configs, seed, seconds, regime), strict=True
         )
     ]
     return timed, rejected
-
-
-def _heat(
-    bench: Bench,
-    problem: Problem,
-    gpu: Gpu,
-    candidates: Mapping[Config, float],
-    seed: int,
-    seconds: float,
-    regime: Regime,
-) -> list[Config]:
-    """The fastest candidates at the bucket's own length, the fastest over both lengths first."""
-    fastest = sorted(candidates, key=candidates.__getitem__)[:_IN_THE_HEAT]
-    ragged = _ragged(problem)
-    if ragged is None or len(fastest) <= _FINALISTS:
-        return fastest
-    try:
-        there = bench.shoot_out(ShootOut(ragged, tuple(fastest), gpu, seed, seconds, regime))
-    except CallLost:  # one of them fails at this length: the final gate will find it
-        return fastest
-    overall = {
-        config: candidates[config] * statistics.median(samples)
-        for config, samples in zip(fastest, there, strict=True)
-    }
-    return sorted(fastest, key=overall.__getitem__)
 
 
 def meeting(
@@ -134,34 +103,30 @@ def meeting(
     """
     alone = len(configs) == 1
     places = configs if alone else [*configs, configs[0]]
-    ragged = None if alone else _ragged(problem)
-    part = 1.0 if ragged is None else 1.0 - _RAGGED_PART
+    elsewhere = None if alone else ragged(problem)
+    part = 1.0 if elsewhere is None else 1.0 - _RAGGED_PART
     own = bench.shoot_out(ShootOut(problem, tuple(places), gpu, seed, part * seconds, regime))
     there: Sequence[tuple[float, ...]] = [()] * len(places)
-    if ragged is not None:
-        there = bench.shoot_out(ShootOut(ragged, tuple(places), gpu, seed, _RAGGED_PART * seconds, regime))
+    if elsewhere is not None:
+        there = bench.shoot_out(ShootOut(elsewhere, tuple(places), gpu, seed, _RAGGED_PART * seconds, regime))
     met = [
-        Standing(config, Outcome(Status.OK, samples=samples), others)
+        Standing(config, Outcome(Status.OK, samples=samples, ragged=others))
         for config, samples, others in zip(places, own, there, strict=True)
     ]
     if alone:
         return met
     first, *others, second_place = met
-    return [replace(first, again=second_place.outcome.samples, ragged_again=second_place.ragged), *others]
-
-
-def _ragged(problem: Problem) -> Problem | None:
-    """The problem at a length that is neither the bucket's own nor fills a tile."""
-    if problem.seq_len < _SHORTEST:
-        return None
-    return replace(problem, seq_len=problem.seq_len * 11 // 16 + 5)
+    again = second_place.outcome
+    return [replace(first, again=again.samples, ragged_again=again.ragged), *others]
 
 
 def winner(standings: Sequence[Standing], holder: Config) -> Standing:
-    """The fastest over the bucket of those that beat the holder beyond noise; without any it is the holder.
+    """The fastest over the bucket of those that beat the holder; without any it is the holder.
 
-    Noise is the interval of the paired ratios, and what the two places of the one that was timed in two
-    differ by. A holder that is not among the standings, because it failed the final gate, is no hurdle.
+    To beat it is to be faster beyond noise and by half a percent: for less, nobody wants other kernels, which
+    have to be compiled wherever they run. Noise is the interval of the paired ratios, and what the two places
+    of the one that was timed in two differ by. A holder that is not among the standings, because it failed
+    the final gate, is no hurdle.
 
     Raises
     ------
@@ -175,4 +140,8 @@ def winner(standings: Sequence[Standing], holder: Config) -> Standing:
     if holding is None:
         return ranked[0]
     doubt = noise(standings)
-    return next((each for each in ranked if each.against(holding).high * doubt < 1.0), holding)
+    return next((each for each in ranked if _beats(each.against(holding), doubt)), holding)
+
+
+def _beats(ratio: Interval, doubt: float) -> bool:
+    return ratio.high * doubt < 1.0 and ratio.median <= _WORTHWHILE

@@ -179,7 +179,7 @@ class Session:
                 self._problem,
                 self._gpu,
                 (holder, self._default),
-                {record.config: record.outcome.median for record in ranked},
+                [record.config for record in ranked],
                 self.done,
                 self._limits.shoot_out_seconds,
                 regime,

@@ -50,7 +50,7 @@ def test_the_page_says_how_long_a_problem_took() -> None:
 
 def test_who_met_in_the_shoot_out_is_told() -> None:
     config = Config.of("entmax_triton", {**DEFAULT, EVIL: EVIL})
-    met = Standing(config, good(1.25), ragged=(0.75, 0.75))
+    met = Standing(config, replace(good(1.25), ragged=(0.75, 0.75)))
     failed = Standing(config.replace(tile=1024), bad(Status.WRONG, f"dq is off. {EVIL}"))
     finished = {"reason": "trials", "finalists": [one.as_dict() for one in (met, failed)]}
     page = render_page(collect(storage(({}, good(1.0)), finished=finished)))

@@ -10,13 +10,12 @@ from splashgen.tune.confirm import confirm, winner
 from splashgen.tune.measure.evaluate import ShootOut, Trial
 from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.measure.standing import Standing
-from splashgen.tune.processes.process import CallLost
 
 HOLDER, FIRST, SECOND = (Config.of("aaa_faulty", {"delay_ms": number}) for number in (1, 2, 3))
 
 
-def _standing(config: Config, *samples: float) -> Standing:
-    return Standing(config, Outcome(Status.OK, samples=samples))
+def _standing(config: Config, *samples: float, ragged: tuple[float, ...] = ()) -> Standing:
+    return Standing(config, Outcome(Status.OK, samples=samples, ragged=ragged))
 
 
 def test_the_holder_stays_where_the_difference_is_noise() -> None:
@@ -32,6 +31,16 @@ def test_the_holder_falls_beyond_the_noise() -> None:
     assert winner([holder, faster], HOLDER).config == FIRST
 
 
+def test_half_a_percent_is_no_reason_to_change() -> None:
+    samples = (1.0, 1.1, 0.9, 1.05, 0.95, 1.0)
+    holder, little, enough = (
+        _standing(config, *(part * each for each in samples))
+        for config, part in ((HOLDER, 1.0), (FIRST, 0.996), (SECOND, 0.994))
+    )
+    assert winner([holder, little], HOLDER).config == HOLDER, "certain, and not worth other kernels"
+    assert winner([holder, little, enough], HOLDER).config == SECOND
+
+
 def test_a_noisy_first_does_not_hide_a_steady_second() -> None:
     holder = _standing(HOLDER, 1.00, 1.00, 1.00, 1.00, 1.00, 1.00)
     noisy = _standing(FIRST, 0.50, 1.50, 0.60, 1.40, 0.70, 1.10)
@@ -45,20 +54,22 @@ def test_a_holder_that_failed_the_gate_is_no_hurdle() -> None:
 
 
 def test_both_lengths_of_the_bucket_decide() -> None:
-    holder = replace(_standing(HOLDER, 1.0, 1.1, 0.9, 1.0, 1.05), ragged=(2.0, 2.1, 1.9, 2.0, 2.05))
-    specialist = replace(_standing(FIRST, 0.9, 0.99, 0.81, 0.9, 0.945), ragged=(2.3, 2.4, 2.2, 2.3, 2.35))
-    allrounder = replace(_standing(SECOND, 0.95, 1.045, 0.855, 0.95, 1.0), ragged=(2.0, 2.1, 1.9, 2.0, 2.05))
+    holder = _standing(HOLDER, 1.0, 1.1, 0.9, 1.0, 1.05, ragged=(2.0, 2.1, 1.9, 2.0, 2.05))
+    specialist = _standing(FIRST, 0.9, 0.99, 0.81, 0.9, 0.945, ragged=(2.3, 2.4, 2.2, 2.3, 2.35))
+    allrounder = _standing(SECOND, 0.95, 1.045, 0.855, 0.95, 1.0, ragged=(2.0, 2.1, 1.9, 2.0, 2.05))
     assert specialist.time.median < allrounder.time.median
     assert winner([holder, specialist], HOLDER).config == HOLDER, "it loses more elsewhere than it gains"
     assert winner([holder, specialist, allrounder], HOLDER).config == SECOND
-    gains = replace(specialist, ragged=tuple(0.95 * each for each in specialist.ragged))
+    gains = _standing(
+        FIRST, *specialist.outcome.samples, ragged=tuple(0.95 * each for each in specialist.outcome.ragged)
+    )
     assert winner([holder, gains], HOLDER).config == FIRST, "it gains more than it loses"
     assert gains.overall == pytest.approx((0.9 * 0.95 * 2.3) ** 0.5)
     assert gains.against(holder).median == pytest.approx((0.9 * 0.95 * 2.3 / 2.0) ** 0.5)
 
 
 def test_a_standing_survives_json() -> None:
-    standing = replace(_standing(FIRST, 1.0, 2.0), ragged=(3.0, 4.0))
+    standing = _standing(FIRST, 1.0, 2.0, ragged=(3.0, 4.0))
     assert Standing.from_dict(json.loads(json.dumps(standing.as_dict()))) == standing
 
 
@@ -90,49 +101,21 @@ class Bench:
 
 def test_finalists_and_holders_meet_at_two_lengths() -> None:
     bench = Bench(FIRST)
-    timed, rejected = confirm(bench, PROBLEM, CPU, [HOLDER, HOLDER], {FIRST: 1.0, SECOND: 2.0}, 0, 10.0)
+    timed, rejected = confirm(bench, PROBLEM, CPU, [HOLDER, HOLDER], [FIRST, SECOND], 0, 10.0)
     assert bench.met == [(64, (HOLDER, SECOND, HOLDER), 7.0), (49, (HOLDER, SECOND, HOLDER), 3.0)]
     assert [standing.config for standing in rejected] == [FIRST]
     assert [standing.config for standing in timed] == [HOLDER, SECOND]
-    assert timed[1].outcome.samples == (64.0,) * 5 and timed[1].ragged == (49.0,) * 5
+    assert timed[1].outcome.samples == (64.0,) * 5 and timed[1].outcome.ragged == (49.0,) * 5
     assert timed[0].again == (64.0,) * 5 and timed[0].ragged_again == (49.0,) * 5
     assert timed[1].again == ()
 
 
 def test_a_holder_alone_and_the_shortest_buckets_meet_once() -> None:
     alone, short = Bench(), Bench()
-    confirm(alone, PROBLEM, CPU, [HOLDER], {HOLDER: 1.0}, 0, 10.0)
-    confirm(short, replace(PROBLEM, seq_len=32), CPU, [HOLDER], {FIRST: 1.0}, 0, 10.0)
+    confirm(alone, PROBLEM, CPU, [HOLDER], [HOLDER], 0, 10.0)
+    confirm(short, replace(PROBLEM, seq_len=32), CPU, [HOLDER], [FIRST], 0, 10.0)
     assert [length for length, _, _ in alone.met + short.met] == [64, 32]
     assert short.met[0][2] == 10.0
-
-
-class Heat(Bench):
-    """Another time for each config at the ragged length, or none at all."""
-
-    def __init__(self, ragged: dict[Config, float] | None) -> None:
-        super().__init__()
-        self.ragged = ragged
-
-    def shoot_out(self, task: ShootOut) -> tuple[tuple[float, ...], ...]:
-        times = super().shoot_out(task)
-        if task.problem.seq_len == PROBLEM.seq_len or HOLDER in task.configs:
-            return times
-        if self.ragged is None:
-            raise CallLost("The worker ended.")
-        return tuple((self.ragged[config],) * 3 for config in task.configs)
-
-
-def test_the_fastest_over_both_lengths_are_the_finalists() -> None:
-    many = [Config.of("aaa_faulty", {"delay_ms": number}) for number in range(10, 18)]
-    own = {config: 1.0 + 0.001 * place for place, config in enumerate(many)}
-    ragged = {config: 1.0 - 0.01 * place for place, config in enumerate(many)}
-    heat, lost = Heat(ragged), Heat(None)
-    finalists = [each.config for each in confirm(heat, PROBLEM, CPU, [HOLDER], own, 0, 10.0)[0]]
-    assert finalists == [HOLDER, *reversed(many[-4:])], "slower by less than they gain elsewhere"
-    assert heat.met[0] == (49, tuple(many), 3.0)
-    finalists = [each.config for each in confirm(lost, PROBLEM, CPU, [HOLDER], own, 0, 10.0)[0]]
-    assert finalists == [HOLDER, *many[:4]], "what the search knew is enough to go on"
 
 
 def test_nobody_wins_an_empty_field() -> None:

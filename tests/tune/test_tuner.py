@@ -62,6 +62,16 @@ def test_the_fastest_correct_config_is_found_among_faulty_ones() -> None:
     assert sum(isinstance(event, TrialEnded) for event in events) == 9
 
 
+def test_a_shoot_out_that_fails_is_no_end_of_the_tune() -> None:
+    limits = Limits(trials=2, timing_seconds=0.05, shoot_out_seconds=0.2)
+    (ended,) = _tuned(limits=limits, tools=replace(CAREFUL, shoot_out=tune_fakes.memoryless)).ended
+    assert ended.entry is None
+    assert "MemoryError: Two finalists do not fit beside each other." in ended.reason
+    (after,) = _tuned(limits=limits).ended
+    assert after.entry is not None, "what was found is confirmed by the next run"
+    assert after.counts == ended.counts
+
+
 def test_a_finished_problem_is_skipped_and_its_winner_stored_where_it_is_missing() -> None:
     limits = Limits(trials=2, timing_seconds=0.05, shoot_out_seconds=0.2)
     (first,) = _tuned(limits=limits).ended

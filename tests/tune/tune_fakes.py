@@ -59,6 +59,11 @@ def finalist(task: Trial) -> Outcome:
     return judge_finalist(task)
 
 
+def memoryless(task: ShootOut) -> tuple[tuple[float, ...], ...]:
+    """A shoot-out for which there is no room."""
+    raise MemoryError("Two finalists do not fit beside each other.")
+
+
 def shoot_out(task: ShootOut) -> tuple[tuple[float, ...], ...]:
     """`run_shoot_out` where the worker knows the faulty family."""
     install()

@@ -64,10 +64,17 @@ class Bench:
         Raises
         ------
         CallLost
-            If the worker died or hung.
+            If the worker died or hung, or one of them failed: after an illegal access the worker is of no
+            further use, so it is replaced.
         """
         limit_s = 3.0 * task.seconds + self._limit_s * len(task.configs)
-        return self._process.call(self._tools.shoot_out, task, limit_s=limit_s)
+        try:
+            return self._process.call(self._tools.shoot_out, task, limit_s=limit_s)
+        except CallLost:
+            raise
+        except Exception as error:
+            self._process.close()
+            raise CallLost(f"{type(error).__name__}: {error}") from error
 
     def _outcome(
         self, tool: Callable[[Trial], Outcome], trial: Trial, meanwhile: Callable[[], None] = idle

@@ -22,6 +22,7 @@ from splashgen.tune.measure.timing import (
     Beside,
     Stopwatch,
     Subject,
+    bucket_inputs,
     device_of,
     repeat,
     rounds,
@@ -117,17 +118,21 @@ def run_trial(trial: Trial) -> Outcome:
 
 def _timed(trial: Trial, kernel: Kernel, passed: Outcome, device: torch.device) -> Outcome:
     """The outcome with its times, taken once more where they are faster than the chip can be."""
-    inputs = timed_inputs(trial.problem, _TIMED_SEED, device, trial.regime)
+    own, elsewhere = bucket_inputs(trial.problem, _TIMED_SEED, device, trial.regime)
+    inputs = own + elsewhere
     floors = floors_ms(trial.problem, trial.gpu, inputs)
+    beside = _beside(trial, len(inputs), device)
+    best = trial.best if len(trial.best) == len(inputs) else ()
     for _ in range(2):
         subject = Subject(case_for(trial.problem.operation), kernel, inputs, Stopwatch(device))
         with observed(device) as conditions:
-            timed = list(repeat(subject, trial.seconds, _beside(trial, device), trial.best))
+            timed = list(repeat(subject, trial.seconds, beside, best))
         laps = tuple(map(statistics.median, zip(*timed, strict=True)))
         below = [(lap, floor) for lap, floor in zip(laps, floors, strict=True) if lap < floor]
         if not below:
-            samples = tuple(map(geometric_mean, timed))
-            return replace(passed, samples=samples, laps=laps, conditions=conditions)
+            samples = tuple(geometric_mean(each[: len(own)]) for each in timed)
+            ragged = tuple(geometric_mean(each[len(own) :]) for each in timed) if elsewhere else ()
+            return replace(passed, samples=samples, laps=laps, conditions=conditions, ragged=ragged)
     lap, floor = below[0]
     reason = (
         f"It took {lap:.4g} ms, measured twice, but reading its inputs and multiplying takes {floor:.4g} ms."
@@ -135,8 +140,9 @@ def _timed(trial: Trial, kernel: Kernel, passed: Outcome, device: torch.device) 
     return Outcome(Status.IMPLAUSIBLE, reason, passed.errors, conditions=conditions)
 
 
-def _beside(trial: Trial, device: torch.device) -> Beside | None:
-    if trial.anchor is None:
+def _beside(trial: Trial, inputs: int, device: torch.device) -> Beside | None:
+    """The anchor; None where there is none, or its times are those of an earlier version's other inputs."""
+    if trial.anchor is None or len(trial.anchor.laps) != inputs:
         return None
     subject = _warm(trial.problem, trial.anchor.config, trial.regime, device, trial.seconds / 4.0)
     return Beside(subject, trial.anchor.laps)
@@ -145,8 +151,8 @@ def _beside(trial: Trial, device: torch.device) -> Beside | None:
 @functools.lru_cache(maxsize=1)
 def _warm(problem: Problem, config: Config, regime: Regime, device: torch.device, seconds: float) -> Subject:
     """The anchor, kept from one candidate to the next."""
-    inputs = timed_inputs(problem, _TIMED_SEED, device, regime)
-    subject = Subject(case_for(problem.operation), build(problem, config), inputs, Stopwatch(device))
+    own, elsewhere = bucket_inputs(problem, _TIMED_SEED, device, regime)
+    subject = Subject(case_for(problem.operation), build(problem, config), own + elsewhere, Stopwatch(device))
     subject.warm_up(seconds)
     return subject
 

@@ -1,5 +1,6 @@
 """What became of a candidate: typed, with the reason in a sentence."""
 
+import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,11 +41,14 @@ class Outcome:
     errors: Mapping[str, float] = field(default_factory=dict)
     """Frobenius relative error and budget of each output (`out`, `out_budget`, …), where closest."""
     samples: tuple[float, ...] = ()
-    """Milliseconds, one a round; empty unless the status is `OK`."""
+    """Milliseconds at the bucket's own length, one a round; empty unless the status is `OK`."""
     laps: tuple[float, ...] = ()
-    """Median milliseconds on each of the timed inputs, whose geometric mean a sample is."""
+    """Median milliseconds on each of the timed inputs: those of the bucket's own length, whose geometric mean
+    a sample is, then those of the ragged one."""
     conditions: Mapping[str, float | str] = field(default_factory=dict)
     """Clocks, temperature and power around the timing; see `splashgen.tune.measure.sensors`."""
+    ragged: tuple[float, ...] = ()
+    """Milliseconds at a ragged length of the bucket, one a round; empty in a bucket that has none."""
 
     @property
     def ok(self) -> bool:
@@ -53,12 +57,23 @@ class Outcome:
 
     @property
     def median(self) -> float:
-        """The median time in milliseconds; `statistics.StatisticsError` if the candidate was not timed."""
+        """The median time at the bucket's own length in milliseconds.
+
+        Raises
+        ------
+        statistics.StatisticsError
+            If the candidate was not timed.
+        """
         return statistics.median(self.samples)
 
     @property
+    def overall(self) -> float:
+        """Milliseconds over the bucket, which rank candidates: the geometric mean of both medians."""
+        return math.sqrt(self.median * statistics.median(self.ragged)) if self.ragged else self.median
+
+    @property
     def time(self) -> Interval:
-        """The median time with its interval.
+        """The median time at the bucket's own length with its interval.
 
         Raises
         ------
@@ -76,6 +91,7 @@ class Outcome:
             "samples": list(self.samples),
             "laps": list(self.laps),
             "conditions": dict(self.conditions),
+            "ragged": list(self.ragged),
         }
 
     @classmethod
@@ -88,4 +104,5 @@ class Outcome:
             tuple(plain["samples"]),
             tuple(plain.get("laps", ())),  # studies of earlier versions have none
             dict(plain.get("conditions", {})),
+            tuple(plain.get("ragged", ())),
         )

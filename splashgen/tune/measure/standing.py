@@ -17,8 +17,6 @@ class Standing:
 
     config: Config
     outcome: Outcome
-    ragged: tuple[float, ...] = ()
-    """Milliseconds at the ragged length, one a round; empty in a bucket that has none."""
     again: tuple[float, ...] = ()
     """Of the first that was timed: its milliseconds in its second place, which differ by noise alone."""
     ragged_again: tuple[float, ...] = ()
@@ -32,18 +30,18 @@ class Standing:
     @property
     def ragged_time(self) -> Interval | None:
         """The same at the ragged length."""
-        return Interval.of(self.ragged) if self.ragged else None
+        return Interval.of(self.outcome.ragged) if self.outcome.ragged else None
 
     @property
     def overall(self) -> float:
         """Milliseconds over the bucket: the geometric mean of the medians at both lengths."""
-        return Interval.of(self.outcome.samples, *([self.ragged] if self.ragged else [])).median
+        return self.outcome.overall
 
     def against(self, other: "Standing") -> Interval:
         """This one's time over the bucket in parts of another's that met it in the same rounds."""
         pairs = [(self.outcome.samples, other.outcome.samples)]
-        if self.ragged and other.ragged:
-            pairs.append((self.ragged, other.ragged))
+        if self.outcome.ragged and other.outcome.ragged:
+            pairs.append((self.outcome.ragged, other.outcome.ragged))
         return ratio(*pairs)
 
     def as_dict(self) -> dict[str, Any]:
@@ -52,21 +50,21 @@ class Standing:
             "family": self.config.family,
             "config": self.config.as_dict(),
             "outcome": self.outcome.as_dict(),
-            "ragged": list(self.ragged),
         }
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "Standing":
         """The inverse of `as_dict`."""
         config = Config.of(plain["family"], plain["config"])
-        return cls(config, Outcome.from_dict(plain["outcome"]), tuple(plain["ragged"]))
+        return cls(config, Outcome.from_dict(plain["outcome"]))
 
 
 def noise(standings: Sequence[Standing]) -> float:
     """How far the same code was from itself over the bucket, among those that were timed twice."""
     twice = [
         deviation(
-            (each.outcome.samples, each.again), *([(each.ragged, each.ragged_again)] if each.ragged else [])
+            (each.outcome.samples, each.again),
+            *([(each.outcome.ragged, each.ragged_again)] if each.outcome.ragged else []),
         )
         for each in standings
         if each.again

@@ -14,9 +14,10 @@ from splashgen.kernel import Kernel
 from splashgen.problem import Problem
 from splashgen.store.entry import Regime
 from splashgen.tune.measure.graphs import captured
+from splashgen.tune.measure.lengths import ragged
 from splashgen.tune.measure.noise import Interval, geometric_mean, slower_beyond_doubt
 
-__all__ = ["Beside", "Stopwatch", "Subject", "device_of", "repeat", "rounds", "timed_inputs"]
+__all__ = ["Beside", "Stopwatch", "Subject", "bucket_inputs", "device_of", "repeat", "rounds", "timed_inputs"]
 
 _FEWEST, _MOST = 5, 200
 """Rounds of a measurement, however slow or fast a kernel is."""
@@ -29,7 +30,7 @@ _KNOWN = 0.001
 """A time beside the anchor that is known to this part is not worth more rounds,"""
 _KNOWN_APART = 0.15
 """nor one that is known to this part of its distance from the best."""
-_FIRST_LOOK, _LOOKS = 8, 4
+_FIRST_LOOK, _LOOKS = 6, 3
 """Rounds after which it is looked at how well it is known, and from there to the next look."""
 _STEADY = 0.02
 """Two rounds that differ by no more than this part are warm."""
@@ -87,7 +88,20 @@ class Stopwatch:
         return start.elapsed_time(end), result
 
 
-@functools.lru_cache(maxsize=2)  # a final has two lengths
+def bucket_inputs(
+    problem: Problem, seed: int, device: torch.device, regime: Regime
+) -> tuple[tuple[Inputs, ...], tuple[Inputs, ...]]:
+    """The inputs of every workload that is timed in the regime: at the bucket's own length, at a ragged one.
+
+    A round over both takes longer and tells more: half as many are needed to know what a candidate is worth.
+    There are none at a ragged length in a bucket that has none.
+    """
+    elsewhere = ragged(problem)
+    own = timed_inputs(problem, seed, device, regime)
+    return own, () if elsewhere is None else timed_inputs(elsewhere, seed, device, regime)
+
+
+@functools.lru_cache(maxsize=2)  # a bucket has two lengths
 def timed_inputs(problem: Problem, seed: int, device: torch.device, regime: Regime) -> tuple[Inputs, ...]:
     """The inputs of every workload that is timed in the regime, at the problem's length."""
     case = case_for(problem.operation)

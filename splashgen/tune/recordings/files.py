@@ -69,10 +69,13 @@ class _RowModel(_Strict):
     samples: tuple[Milliseconds, ...]
     laps: tuple[Milliseconds, ...] = ()
     conditions: dict[str, float | str] = Field(default_factory=dict)
+    ragged: tuple[Milliseconds, ...] = ()
     kernels: tuple[Resources, ...]
 
     def build(self, head: Head) -> Row:
-        outcome = Outcome(self.status, self.reason, self.errors, self.samples, self.laps, self.conditions)
+        outcome = Outcome(
+            self.status, self.reason, self.errors, self.samples, self.laps, self.conditions, self.ragged
+        )
         return Row(head.default.replace(**self.config), self.code_hash, outcome, self.kernels)
 
 
@@ -158,6 +161,7 @@ def _row_line(head: Head, row: Row) -> str:
         "errors": {name: _short(error) for name, error in row.outcome.errors.items()},
         "samples": [_short(sample) for sample in _thinned(row.outcome.samples)],
         "laps": [_short(lap) for lap in row.outcome.laps],
+        "ragged": [_short(sample) for sample in _thinned(row.outcome.ragged)],
         "kernels": [asdict(kernel) for kernel in row.kernels],
     }
     return json.dumps(plain) + "\n"

@@ -98,7 +98,7 @@ def record(
             outcome = None if compiled is None else settled(compiled, gpu)
             if outcome is None:
                 anchor = Anchor.of(timed[0].config, timed[0].outcome) if timed else None
-                best = min(timed, key=_median).outcome.laps if timed else ()
+                best = min(timed, key=_overall).outcome.laps if timed else ()
                 outcome = bench.trial(Trial(problem, config, gpu, _SEED, timing_seconds, anchor, best))
             row = Row(config, code_hash, outcome, () if compiled is None else resources_of(compiled))
             append(path, head, row)
@@ -109,8 +109,8 @@ def record(
     return Recording(recording.head, tuple(rows))
 
 
-def _median(row: Row) -> float:
-    return row.outcome.median
+def _overall(row: Row) -> float:
+    return row.outcome.overall
 
 
 def _distinct(problem: Problem, gpu: Gpu, space: Space, default: Config) -> dict[str, Config]:

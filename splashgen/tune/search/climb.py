@@ -43,7 +43,7 @@ def step(
     Config or None
         The allowed candidate with the largest expected improvement; None without any, or without a best.
     """
-    timed = {record.config: record.outcome.median for record in records if record.outcome.ok}
+    timed = {record.config: record.outcome.overall for record in records if record.outcome.ok}
     if not timed:
         return None
     best = min(timed, key=timed.__getitem__)

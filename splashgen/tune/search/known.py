@@ -48,7 +48,7 @@ class Known:
         self.outcomes[record.code_hash] = record.outcome
         if not record.outcome.ok:
             return
-        if self.best is None or record.outcome.median < self.best.outcome.median:
+        if self.best is None or record.outcome.overall < self.best.outcome.overall:
             self.best = record
 
     def free(self, claim: Claim) -> None:

@@ -43,7 +43,7 @@ class Progress:
     def ranked(self) -> list[Record]:
         """Correct candidates, the fastest first."""
         correct = [record for record in self._records if record.outcome.ok]
-        return sorted(correct, key=lambda record: record.outcome.median)
+        return sorted(correct, key=lambda record: record.outcome.overall)
 
     @property
     def first(self) -> Record | None:
@@ -74,6 +74,6 @@ class Progress:
         best, since = float("inf"), 0
         for record in self._records:
             since += 1
-            if record.outcome.ok and record.outcome.median <= _IMPROVEMENT * best:
-                best, since = record.outcome.median, 0
+            if record.outcome.ok and record.outcome.overall <= _IMPROVEMENT * best:
+                best, since = record.outcome.overall, 0
         return since

@@ -61,8 +61,8 @@ def facts_of(outcome: Outcome, code_hash: str, seconds: float, free: bool) -> di
 
 
 def ending(outcome: Outcome) -> tuple[float | None, TrialState]:
-    """Value in milliseconds and state of the trial that ended so."""
-    return (outcome.median, TrialState.COMPLETE) if outcome.ok else (None, TrialState.PRUNED)
+    """Value in milliseconds, over the bucket, and state of the trial that ended so."""
+    return (outcome.overall, TrialState.COMPLETE) if outcome.ok else (None, TrialState.PRUNED)
 
 
 def told_outcome(trial: FrozenTrial) -> Outcome:

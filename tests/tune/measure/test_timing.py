@@ -149,7 +149,7 @@ def test_a_candidate_that_is_certainly_slower_is_timed_in_few_rounds() -> None:
 
 
 def test_a_near_one_is_timed_until_it_is_known_how_near() -> None:
-    assert len(_beside(Watch([1.02]), Watch([1.0]))) == 8
+    assert len(_beside(Watch([1.02]), Watch([1.0]))) == 6
     draw = random.Random(0)
     noisy = [draw.uniform(0.95, 1.05) for _ in range(2000)]
     assert len(_beside(Watch(noisy), Watch([1.0]))) == 200, "as many rounds as there are at most"
@@ -164,7 +164,7 @@ def test_without_a_best_or_an_anchor_it_is_timed_while_there_is_time() -> None:
 
 
 def test_slower_on_one_input_and_faster_on_the_other_is_no_reason_to_stop() -> None:
-    assert len(_beside(Watch([1.05, 0.9] * 2000), Watch([1.0]))) == 8
+    assert len(_beside(Watch([1.05, 0.9] * 2000), Watch([1.0]))) == 6
 
 
 def test_a_device_that_slows_down_slows_down_both() -> None:
@@ -203,8 +203,8 @@ def _timed_by(monkeypatch: pytest.MonkeyPatch, watches: list[Watch]) -> Outcome:
     monkeypatch.setattr(evaluate, "floors_ms", lambda problem, gpu, inputs: (1.0,) * len(inputs))
     monkeypatch.setattr(
         evaluate,
-        "timed_inputs",
-        lambda problem, seed, device, regime: ({"x": torch.ones(2, 4), "features": {}},),
+        "bucket_inputs",
+        lambda problem, seed, device, regime: (({"x": torch.ones(2, 4), "features": {}},),) * 2,
     )
     trial = Trial(PROBLEM, None, CPU, seed=1, seconds=0.01)
     kernel = SimpleNamespace(forward=lambda x: x, backward=None)
@@ -213,7 +213,12 @@ def _timed_by(monkeypatch: pytest.MonkeyPatch, watches: list[Watch]) -> Outcome:
 
 def test_a_time_below_the_floor_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = _timed_by(monkeypatch, [Watch([0.5]), Watch([1.5])])
-    assert outcome.ok and outcome.median == 1.5 and outcome.laps == (1.5,)
+    assert (
+        outcome.ok
+        and outcome.median == 1.5
+        and outcome.laps == (1.5, 1.5)
+        and outcome.ragged == outcome.samples
+    )
 
 
 def test_a_time_that_stays_below_the_floor_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,8 +33,8 @@ EVENTS: list[Event] = [
     ShootOutEnded(
         PROBLEM,
         (
-            Standing(FASTER, Outcome(Status.OK, samples=(1.5,)), ragged=(1.0,)),
-            Standing(HELD, Outcome(Status.OK, samples=(2.0,)), ragged=(1.1,)),
+            Standing(FASTER, Outcome(Status.OK, samples=(1.5,), ragged=(1.0,))),
+            Standing(HELD, Outcome(Status.OK, samples=(2.0,), ragged=(1.1,))),
         ),
         (Standing(CONFIG, Outcome(Status.WRONG, "dq is [off].")),),
         HELD,
@@ -68,7 +68,7 @@ def test_json_lines_are_one_object_an_event() -> None:
     assert [line["event"] for line in lines] == [type(event).__name__ for event in EVENTS]
     met = lines[5]
     assert met["winner"] == FASTER.as_dict() and met["holder"] == HELD.as_dict()
-    assert [each["ragged"] for each in met["standings"]] == [[1.0], [1.1]]
+    assert [each["outcome"]["ragged"] for each in met["standings"]] == [[1.0], [1.1]]
     assert met["failed"][0]["outcome"]["reason"] == "dq is [off]."
     assert lines[3]["reason"] == "out is [off]." and lines[2]["samples"] == [2.0]
     assert (lines[2]["best_ms"], lines[2]["seconds_left"], lines[2]["compiling"]) == (2.0, 65.0, 3)
