@@ -17,7 +17,7 @@ def _refuse_twice() -> None:
     if torch.is_grad_enabled():
         raise RuntimeError(
             "splashgen's kernels cannot be differentiated twice; leave out create_graph=True, or compute "
-            "with splashgen.reference, which is plain torch."
+            "with splashgen.reference, whose results are twice differentiable in all but alpha."
         )
 
 
