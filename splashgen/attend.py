@@ -1,12 +1,14 @@
 """An attention call: recognised by what its arguments look like, run by a kernel or as an operator."""
 
+import typing
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from splashgen.ahead import compile_ahead
+from splashgen.autocast import autocast_of, cast
 from splashgen.autograd import AttentionFunction, Call, ZeroFunction
 from splashgen.batches import crowded, parts
 from splashgen.checks_options import regime_of
@@ -27,8 +29,10 @@ _MOST_PLANS = 8192
 
 def attend(arguments: Arguments, return_tau: bool, return_support: bool) -> Any:
     """What `attention` and `attention_varlen` return; their docstrings say what each argument may be."""
-    if torch._C._is_any_autocast_enabled():
-        arguments = *_autocast(*arguments[:3]), *arguments[3:]
+    if torch._C._is_any_autocast_enabled() and (kind := autocast_of(arguments[0])):
+        arguments = *cast(*arguments[:3]), *arguments[3:]
+        with torch.autocast(kind, enabled=False):  # not behind a function: torch.compile has to see it
+            return attend(arguments, return_tau, return_support)
     out, tau = _computed(arguments)
     if not return_support:
         return (out, tau) if return_tau else out
@@ -79,18 +83,6 @@ def _planned(arguments: Arguments) -> tuple[Plan, bool]:
     return plan, new
 
 
-def _autocast(*tensors: Any) -> Any:
-    """The tensors in autocast's dtype; what cannot be cast is left to the checks."""
-    kind = tensors[0].device.type if isinstance(tensors[0], Tensor) else "meta"
-    if kind not in ("cpu", "cuda") or not torch.is_autocast_enabled(kind):
-        return tensors
-    dtype = torch.get_autocast_dtype(kind)
-    castable = [
-        isinstance(one, Tensor) and one.is_floating_point() and one.dtype != torch.float64 for one in tensors
-    ]
-    return tuple(one.to(dtype) if cast else one for one, cast in zip(tensors, castable, strict=True))
-
-
 def _run(plan: Plan, arguments: Arguments, new: bool) -> tuple[Tensor, Tensor]:
     if plan.kernel is None:
         return _nothing(Request.of(arguments))
@@ -131,7 +123,7 @@ def _settled(
         alike = likeness(query, key, value, *others)
         if alike is None:
             return plan.kernel, query, key, value
-        direct = plan.directs.setdefault(alike, Direct(cast(Kernel, plan.kernel)))
+        direct = plan.directs.setdefault(alike, Direct(typing.cast(Kernel, plan.kernel)))
     return direct, query, key, value
 
 

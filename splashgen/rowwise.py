@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from splashgen.alpha import AlphaClass
+from splashgen.autocast import without_autocast
 from splashgen.autograd import EntmaxFunction
 from splashgen.checks import check_alpha_argument, check_entmax
 from splashgen.dispatch import kernel_for, memo
@@ -78,7 +79,7 @@ def _rowwise(x: Tensor, alpha: float | Tensor) -> Tensor:
         problem = Problem(Operation.ENTMAX, kind, dtype_of(x), x.shape[-1], training=training)
         kernel = memo[key] = kernel_for(problem, x.device)
     number = alpha_tensor(alpha, x) if kind is AlphaClass.GENERIC else None
-    with on_device_of(x):
+    with on_device_of(x), without_autocast(x):
         if training:
             result: Tensor = EntmaxFunction.apply(kernel, number, x)
         elif number is None:
