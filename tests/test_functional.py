@@ -51,6 +51,23 @@ def test_matches_the_reference(name: str) -> None:
         torch.testing.assert_close(one, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", FEATURES)
+def test_the_default_device_does_not_matter(name: str) -> None:
+    q, k, v = drawn()
+    dout = torch.randn(2, 4, 33, 8, dtype=torch.float64)
+
+    def computed() -> tuple[torch.Tensor, ...]:
+        out, tau, support = splashgen.attention(
+            q, k, v, return_tau=True, return_support=True, **FEATURES[name]
+        )
+        return out, tau, support, *torch.autograd.grad(out, (q, k, v), dout)
+
+    expected = computed()
+    with torch.device("meta"):
+        ours = computed()
+    assert all(map(torch.equal, ours, expected))
+
+
 def test_gradcheck() -> None:
     q, k, v = (tensor[:, :, :7].detach().requires_grad_() for tensor in drawn(2, 1))
     assert torch.autograd.gradcheck(
