@@ -76,7 +76,9 @@ def check_varlen(
             f"{' and '.join(cumulative)} must have equally many elements, but have {sorted(sizes)}."
         )
     for name, length in longest.items():
-        if isinstance(length, bool) or not isinstance(length, (int, torch.SymInt)) or length < 0:
+        if isinstance(length, bool) or not isinstance(length, (int, torch.SymInt)):
+            raise TypeError(f"{name} must be a non-negative int, but is {told(length)}; int() makes one.")
+        if length < 0:
             raise ValueError(f"{name} must be a non-negative int, but is {length!r}.")
 
 
