@@ -14,7 +14,7 @@ from splashgen.batches import crowded, parts
 from splashgen.checks_options import regime_of
 from splashgen.direct import Direct, likeness, tensors_in
 from splashgen.dispatch import memo
-from splashgen.features import alpha_tensor, feature_arguments, is_elsewhere, tau_of_nothing
+from splashgen.features import alpha_tensor, feature_arguments, is_elsewhere, precise, tau_of_nothing
 from splashgen.kernel import Kernel
 from splashgen.operators import attention_operator, needs_operator, tables
 from splashgen.plans import Plan, check, plan_for, settle, signature
@@ -96,7 +96,7 @@ def _run(plan: Plan, arguments: Arguments, new: bool) -> tuple[Tensor, Tensor]:
     features: dict[str, Any] = {}
     if not plan.plain:
         shape = (0, 0, 0, 0) if packed else (*query.shape[:3], key.shape[2])
-        features = feature_arguments(shape, plan.window_size, *masks, packed=packed)
+        features = feature_arguments(shape, plan.window_size, *masks, packed=packed, precision=precise(query))
     given = features if number is None else {**features, "alpha": number}
     kernel, query, key, value = _settled(plan, query, key, value, given)
     if new:
@@ -128,8 +128,9 @@ def _settled(
 
 
 def _nothing(request: Request) -> tuple[Tensor, Tensor]:
-    query, key, value = request[:3]
-    out = ZeroFunction.apply((*query.shape[:-1], value.shape[-1]), query, key, value)
+    query, key, value, alpha = request[:4]
+    learned = (alpha,) if isinstance(alpha, Tensor) else ()
+    out = ZeroFunction.apply((*query.shape[:-1], value.shape[-1]), query, key, value, *learned)
     return out, tau_of_nothing(query, request.packed is not None)
 
 

@@ -68,6 +68,16 @@ def test_the_default_device_does_not_matter(name: str) -> None:
     assert all(map(torch.equal, ours, expected))
 
 
+def test_alibi_slopes_are_as_precise_as_the_query() -> None:
+    q, k, v = drawn()
+    slopes = torch.tensor([1 / 3, 1 / 7, 0.1, 0.0], dtype=torch.float64)
+    truth = reference.attention(q, k, v, alibi_slopes=slopes)
+    ours = splashgen.attention(q, k, v, alibi_slopes=slopes)
+    compiled = torch.compile(splashgen.attention, fullgraph=True, backend="eager")
+    for out in (ours, compiled(q, k, v, alibi_slopes=slopes)):
+        torch.testing.assert_close(out, truth, rtol=1e-11, atol=1e-12)
+
+
 def test_gradcheck() -> None:
     q, k, v = (tensor[:, :, :7].detach().requires_grad_() for tensor in drawn(2, 1))
     assert torch.autograd.gradcheck(
@@ -254,6 +264,10 @@ def test_nothing_to_compute(batch: int, n_q: int, n_k: int) -> None:
     assert out.shape == (batch, 2, n_q, 8) and not out.any() and tau.isinf().all()
     out.sum().backward()
     assert not q.grad.any() and not k.grad.any()
+    alpha = torch.tensor([1.3, 1.7], requires_grad=True)
+    fixed_q, fixed_k = q.detach(), k.detach()
+    splashgen.attention(fixed_q, fixed_k, fixed_k, alpha=alpha).sum().backward()
+    assert torch.equal(alpha.grad, torch.zeros(2))
 
 
 def test_second_call_takes_the_plan_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
