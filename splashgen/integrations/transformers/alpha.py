@@ -30,7 +30,7 @@ def set_alpha(model: nn.Module, alpha: float) -> None:
     model : nn.Module
         A model of Transformers; wrappers around it do no harm.
     alpha : float
-        In (1, 2].
+        In [1.005, 2].
     """
     alpha = check_alpha(alpha)
     for _, module in attention_modules(model):
@@ -64,14 +64,14 @@ def learn_alpha(
     model : nn.Module
         A model of Transformers.
     start : float
-        Of α, in (1, 2].
+        Of α, in [1.005, 2].
     checkpoint : path, optional
         A folder that `save_pretrained` wrote, to take the values from.
 
     Returns
     -------
     list of Parameter (heads,)
-        z of α = 1 + sigmoid(z), one a layer, for instance for a learning rate of their own.
+        z of `splashgen.learned.learned_alpha`, one a layer, for instance for a learning rate of their own.
 
     Raises
     ------
