@@ -20,7 +20,7 @@ _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def check_alpha_argument(alpha: object, heads: int, device: torch.device) -> None:
-    """α: a number in [1.005, 2], or a floating tensor, one value or one a head, on the query's device."""
+    """α: a number in [1.0001, 2], or a floating tensor, one value or one a head, on the query's device."""
     if not isinstance(alpha, torch.Tensor):
         check_alpha(alpha)  # type: ignore[arg-type]
         return

@@ -42,9 +42,9 @@ def attention(
     key : Tensor (batch, kv_heads, n_k, head_dim)
     value : Tensor (batch, kv_heads, n_k, value_dim)
     alpha : float or Tensor
-        In [1.005, 2]: the larger, the sparser. A tensor, one value or one a head, is read on the device and
-        may require a gradient; annealing one never recompiles. Its values are not checked: below 1.005 rows
-        sum to 1 within about 6e-8/(α-1) only, and at 1 there is no result.
+        In [1.0001, 2]: the larger, the sparser. A tensor, one value or one a head, is read on the device and
+        may require a gradient; annealing one never recompiles. Its values are not checked: near 1 rows sum
+        to 1 within about 5e-8/(α-1) only, and at 1 there is no result.
     is_causal : bool
         Whether queries see only keys at or before them.
     scale : float, optional

@@ -15,7 +15,7 @@ _EDGE = 1e-4
 
 
 def learned_alpha(z: Tensor) -> Tensor:
-    """α = 1.005 + 0.995·sigmoid(z), float32: 1 + sigmoid(z) of Correia et al. 2019, kept off 1.
+    """α = 1.0001 + 0.9999·sigmoid(z), float32: 1 + sigmoid(z) of Correia et al. 2019, kept off 1.
 
     Kernels do not check the values of a tensor, and at α = 1 they would divide by zero.
     """

@@ -39,9 +39,9 @@ class EntmaxAttention(nn.Module):
     num_kv_heads : int, optional
         Key and value heads; as many as query heads if left out.
     alpha : float
-        In [1.005, 2]; the start value where it is learned.
+        In [1.0001, 2]; the start value where it is learned.
     learn_alpha : bool
-        One α a head, as 1.005 + 0.995·sigmoid(z) (`splashgen.learned`).
+        One α a head, as 1.0001 + 0.9999·sigmoid(z) (`splashgen.learned`).
     scalable : bool
         Multiply the scores of each head by δ + β·(log n)^γ, n the number of keys, with learned δ, β and γ
         (ASEntmax, Vasylenko et al. 2025): attention stays sharp where sequences are longer than in training.

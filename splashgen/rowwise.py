@@ -25,7 +25,7 @@ def entmax(x: Tensor, alpha: float | Tensor = 1.5, dim: int = -1) -> Tensor:
     x : Tensor
         Scores: float16, bfloat16, float32; on the CPU also float64. -inf is allowed and gets 0.
     alpha : float or Tensor
-        In [1.005, 2]; a tensor of one element is read on the device and not checked, as in `attention`.
+        In [1.0001, 2]; a tensor of one element is read on the device and not checked, as in `attention`.
     dim : int
         Which dimension is normalised.
 

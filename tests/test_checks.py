@@ -34,7 +34,7 @@ PACKED = torch.zeros(8, 4, 16)
         ({"alpha": 1.0}, ValueError, "scaled_dot_product_attention"),
         ({"alpha": 1}, ValueError, "scaled_dot_product_attention"),
         ({"alpha": 1.00000001}, ValueError, "scaled_dot_product_attention"),
-        ({"alpha": 1.0049}, ValueError, r"1\.0049, .* at least 1\.005.*scaled_dot_product_attention"),
+        ({"alpha": 1.00009}, ValueError, r"1\.00009, .* at least 1\.0001.*scaled_dot_product_attention"),
         ({"alpha": 0.5}, ValueError, "alpha is 0.5"),
         ({"alpha": 2.5}, ValueError, "alpha is 2.5"),
         ({"alpha": float("nan")}, ValueError, "alpha is nan"),

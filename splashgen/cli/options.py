@@ -63,7 +63,9 @@ class Choice:
         str | None,
         typer.Option(help="bfloat16, float16, float32, float64; bfloat16 if left out, on a CPU float32."),
     ] = None
-    alpha: Annotated[str, typer.Option(help="A number in [1.005, 2], or generic: read at each call.")] = "1.5"
+    alpha: Annotated[str, typer.Option(help="In [1.0001, 2], or generic: read at each call.")] = (
+        "1.5"
+    )
     causal: Annotated[bool, typer.Option("--causal/--no-causal", help="Each query sees its past alone.")] = (
         False
     )
@@ -170,5 +172,5 @@ def _alpha_class(text: str) -> "AlphaClass":
     try:
         value = float(text)
     except ValueError:
-        raise ValueError(f"--alpha is {text!r}, but must be a number in [1.005, 2] or generic.") from None
+        raise ValueError(f"--alpha is {text!r}, but must be a number in [1.0001, 2] or generic.") from None
     return AlphaClass.of(check_alpha(value))

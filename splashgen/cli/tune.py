@@ -33,7 +33,7 @@ def tune(
     dtype: Annotated[
         str | None, typer.Option(help="bfloat16, float16, float32, float64; bfloat16 on a GPU if left out.")
     ] = None,
-    alpha: Annotated[float | None, typer.Option(help="In [1.005, 2]; 1.5 if left out.")] = None,
+    alpha: Annotated[float | None, typer.Option(help="In [1.0001, 2]; 1.5 if left out.")] = None,
     causal: Annotated[
         bool | None, typer.Option("--causal/--no-causal", help="Causal attention if left out.")
     ] = None,

@@ -64,8 +64,8 @@ class _Entmax(torch.autograd.Function):
         if torch.is_grad_enabled():  # it is to be differentiated again
             if ctx.needs_input_grad[1]:
                 raise RuntimeError(
-                    "The gradient of alpha cannot be differentiated again; leave out create_graph=True, or pass "
-                    "alpha.detach() where only the scores' second derivatives are wanted."
+                    "The gradient of alpha cannot be differentiated again; leave out create_graph=True, or "
+                    "pass alpha.detach() where only the scores' second derivatives are wanted."
                 )
             # The same numbers as functions of P, which autograd follows back to the scores.
             support = slopes > 0.0

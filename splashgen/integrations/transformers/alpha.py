@@ -30,7 +30,7 @@ def set_alpha(model: nn.Module, alpha: float) -> None:
     model : nn.Module
         A model of Transformers; wrappers around it do no harm.
     alpha : float
-        In [1.005, 2].
+        In [1.0001, 2].
     """
     alpha = check_alpha(alpha)
     for _, module in attention_modules(model):
@@ -64,7 +64,7 @@ def learn_alpha(
     model : nn.Module
         A model of Transformers.
     start : float
-        Of α, in [1.005, 2].
+        Of α, in [1.0001, 2].
     checkpoint : path, optional
         A folder that `save_pretrained` wrote, to take the values from.
 

@@ -55,7 +55,7 @@ def alpha_of(module: nn.Module) -> float | Tensor:
     Raises
     ------
     ValueError
-        If the config's value is none of: a number in [1.005, 2], a list with one a layer, "learned" after
+        If the config's value is none of: a number in [1.0001, 2], a list with one a layer, "learned" after
         `learn_alpha`.
     """
     state = getattr(module, STATE, None)
