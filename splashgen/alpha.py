@@ -6,8 +6,8 @@ from enum import StrEnum
 __all__ = ["LEAST_ALPHA", "AlphaClass", "check_alpha"]
 
 LEAST_ALPHA = 1.0001
-"""The smallest α that kernels take. P = y^p multiplies the rounding of y by p = 1/(α-1), here 10⁴: rows sum to
-1 within 5e-4, which float16 and bfloat16 do not notice. float32's own budget is kept from 1.005 on."""
+"""The smallest α that kernels take. P = y^p multiplies the rounding of y by p = 1/(α-1), here 10⁴: rows sum
+to 1 within 5e-4, which float16 and bfloat16 do not notice. float32's own budget is kept from 1.005 on."""
 
 
 class AlphaClass(StrEnum):
