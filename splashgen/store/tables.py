@@ -78,7 +78,8 @@ def _read(path: Path, source: Source, signature: tuple[int, int, int]) -> Table:
         return Table(path, source, load(path))
     except ConfigFileError as error:
         valid = salvaged(path)
-        used = f"Its valid entries ({len(valid.entries)}) are" if valid else "The file is not"
+        count = len(valid.entries) if valid else 0
+        used = f"Its valid entries ({count}) are" if count else "The file is not"
         _warn_once(f"{error} {used} used.")
         return Table(path, source, valid, str(error))
 

@@ -10,7 +10,7 @@ import pytest
 
 from splashgen.errors import ConfigFileError
 from splashgen.gpu import KNOWN_GPUS
-from splashgen.store import Regime, RunnerUp, Status, Timing, load, save
+from splashgen.store import Regime, RunnerUp, Status, Timing, load, lookup, save
 from splashgen.store.schema import json_schema
 from splashgen.store.tables import digest
 
@@ -82,6 +82,39 @@ def test_another_chip_of_the_same_slug_gets_a_file_of_its_own(entry, user: Path)
     assert save(pcie, [entry()]).name == "h100-2.yaml"
     assert save(pcie, [entry()]).name == "h100-2.yaml"
     assert load(user / "h100.yaml").gpu.multiprocessors == 132
+
+
+def test_a_winner_goes_to_the_file_of_its_chip_whatever_its_number(entry, problem, user: Path) -> None:
+    """As where a home folder was shared with another machine, whose file is gone."""
+    small = replace(H100, multiprocessors=66)
+    save(H100, [entry()])
+    save(small, [entry()])
+    (user / "h100.yaml").unlink()
+    assert save(small, [entry(trials=99)]).name == "h100-2.yaml"
+    assert [path.name for path in user.glob("*.yaml")] == ["h100-2.yaml"]
+    assert [one.trials for one in load(user / "h100-2.yaml").entries] == [99]
+    assert save(H100, [entry()]).name == "h100.yaml", "the first name that is free"
+
+
+def test_of_two_files_of_a_chip_the_one_that_is_read_first_is_written(entry, user: Path) -> None:
+    path = save(H100, [entry()])
+    (user / "h100-old.yaml").write_bytes(path.read_bytes())
+    assert save(H100, [entry(trials=99)]).name == "h100-old.yaml"
+    match = lookup(entry().problem, H100)
+    assert match.entry is not None
+    assert match.entry.trials == 99
+
+
+def test_a_spoiled_file_of_another_chip_is_left_alone(entry, problem, user: Path) -> None:
+    small = replace(H100, multiprocessors=66)
+    path = save(small, [entry(), entry(problem(seq_len=16384))])
+    spoiled = path.read_text().replace("status: measured", "status: guessed", 1)
+    path.write_text(spoiled)
+    assert save(H100, [entry()]).name == "h100-2.yaml"
+    assert path.read_text() == spoiled
+    path.write_text(spoiled.replace("status: measured", "status: guessed"))
+    assert save(H100, [entry()]).name == "h100-2.yaml", "no entry is valid, but the chip is known"
+    assert sorted(one.name for one in user.glob("h100*")) == ["h100-2.yaml", "h100.yaml"]
 
 
 def test_chips_of_one_name_that_differ_in_size_have_files_of_their_own(entry, problem, user: Path) -> None:
