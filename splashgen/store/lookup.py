@@ -34,7 +34,8 @@ class _Candidate:
         other_regime = self.entry.regime is not regime
         source = _SOURCES.index(self.table.source)
         rank = _RUNGS.index(self.rung), self.distance, self.foreign, other_regime, source
-        return *rank, -self.entry.problem.seq_len, str(self.entry.problem), self.table.path.name
+        problem, newest = self.entry.problem, -int(self.entry.tuned_at.replace("-", "") or 0)
+        return *rank, -problem.seq_len, str(problem), newest, self.table.path.name
 
 
 def lookup(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> Match:
