@@ -29,8 +29,8 @@ def save(gpu: Gpu, entries: Sequence[Entry], folder: Path | None = None) -> Path
     """Merge entries into the file of `gpu` and return its path.
 
     An entry replaces the one of the same key (`Entry.key`), but a planned one never replaces one that
-    ran. Readers see the old file or the new one, never a part; writers take turns. A file that cannot be read
-    is kept beside the new one, and what is valid in it is taken over.
+    ran or failed. Readers see the old file or the new one, never a part; writers take turns. A file that
+    cannot be read is kept beside the new one, and what is valid in it is taken over.
 
     Parameters
     ----------
@@ -84,11 +84,16 @@ def merged(old: TunedFile | None, gpu: Gpu, entries: Sequence[Entry]) -> TunedFi
         }
     for entry in entries:
         previous = kept.get(entry.key)
-        if previous and entry.status is Status.PLANNED and previous.status is not Status.PLANNED:
+        if previous and entry.status is Status.PLANNED and _outranks_a_plan(previous, entry):
             continue
         kept[entry.key] = entry
     own = tuple(_without_common(entry, now) for entry in kept.values())
     return TunedFile(GpuFacts.of(gpu), now, own)
+
+
+def _outranks_a_plan(previous: Entry, plan: Entry) -> bool:
+    """What ran is worth more; and without the note that an entry failed, a shipped one like it is used."""
+    return previous.status is not Status.PLANNED or (bool(previous.failure) and not plan.failure)
 
 
 def _file_of(gpu: Gpu, folder: Path) -> tuple[Path, TunedFile | None, str]:

@@ -41,6 +41,14 @@ def test_planned_never_replaces_measured(entry, user: Path) -> None:
     assert [one.status for one in load(path).entries] == [Status.MEASURED]
 
 
+def test_planned_never_replaces_a_failure(entry, user: Path) -> None:
+    save(H100, [entry(status=Status.PLANNED, failure="wrong: out is off.")])
+    path = save(H100, [entry(status=Status.PLANNED)])
+    assert [one.failure for one in load(path).entries] == ["wrong: out is off."]
+    save(H100, [entry()])
+    assert [one.failure for one in load(path).entries] == [""]
+
+
 def test_layout_does_not_depend_on_the_order_of_saving(entry, problem, tmp_path: Path) -> None:
     entries = [entry(problem(seq_len=length)) for length in (1024, 4096, 16384)]
     for name, order in (("a", entries), ("b", entries[::-1])):
@@ -207,6 +215,7 @@ def test_the_digest_opens_neither_pipes_nor_links(entry, user: Path, tmp_path: P
         ("family: attention_triton", "family: entmax_triton", "computes entmax"),
         ("block_m: 64", "block_m: 63", "block_m is 63"),
         ("block_m: 64", "block_m: '{{ 64 }}'", "block_m is"),
+        ("trials: 60", 'trials: 60\n  failure: "\\e[2J"', "entry 1, field failure"),
         ("schema: 1", "schema: 2", "field schema"),
         ("tuned_at: '2026-11-23'", "tuned_at: 2026-11-23", "quote it"),
     ],

@@ -48,7 +48,7 @@ def incumbent(
     """
     for known in dict.fromkeys((regime, Regime.MIXED)):
         own = stored(problem, gpu, folder, known)
-        if own is not None:
+        if own is not None and not own[1].failure:
             return own[1].config
     match = lookup(problem, gpu, regime)
     return match.config if match.rung is Rung.EXACT else None
