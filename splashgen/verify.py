@@ -1,10 +1,12 @@
 """`verify`: check stored entries anew on the device at hand, with today's templates, torch and triton."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from splashgen.dispatch import clear
 from splashgen.gpu import Gpu
 from splashgen.render import render
 from splashgen.store import Entry, Freshness, Source, save
@@ -113,7 +115,8 @@ def verify(
     GpuBusyError
         If another process tunes or verifies on the device.
     """
-    with exclusive(gpu), Bench(tools or Tools(), _LIMIT_S) as bench:
+    with exclusive(gpu), Bench(tools or Tools(), _LIMIT_S) as bench, contextlib.ExitStack() as stack:
+        stack.callback(clear)  # the next call takes what passed
         for place, entry in enumerate(entries, 1):
             notify(place, entry)
             result = _one(entry, gpu, bench, _SEED + place)

@@ -4,8 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+import splashgen
 from splashgen.alpha import AlphaClass
+from splashgen.dispatch import memo
 from splashgen.families import family_for
 from splashgen.gpu import CPU
 from splashgen.problem import DType, Operation, Problem
@@ -82,11 +85,13 @@ def out_of_memory(trial: Trial) -> Outcome:
 
 def test_what_fails_is_no_longer_used_until_it_passes(fresh: Entry, tmp_path: Path) -> None:
     assert lookup(PROBLEM, CPU).rung is Rung.EXACT
+    splashgen.entmax(torch.randn(2, 64), 2.0)
     (result,) = verify(stored_entries(CPU), CPU, tools=Tools(finalist=wrong))
     assert not result.passed
     assert "off by 1" in result.outcome.reason
     match = lookup(PROBLEM, CPU)
     assert match.rung is Rung.DEFAULT
+    assert not memo, "kernels in use are looked up again"
     assert "did not pass it on 2" in match.steps[0].verdict and "off by 1" in match.steps[0].verdict
     (kept,) = load(tmp_path / "cpu.yaml").entries
     assert (kept.config, kept.time_ms, kept.status) == (fresh.config, fresh.time_ms, fresh.status)

@@ -16,7 +16,7 @@ from splashgen.store.files import load, read_bytes, salvaged, user_folder
 from splashgen.store.match import Source
 from splashgen.store.provenance import current
 
-__all__ = ["Table", "digest", "tables"]
+__all__ = ["Table", "digest", "signature", "tables"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,19 @@ class Table:
 
 def tables() -> list[Table]:
     """Every file of tuned configs, the user's first; of a bad one, warned about once, the valid entries."""
+    return [_read(path, source, facts) for path, source, facts in signature()]
+
+
+def signature() -> tuple[tuple[Path, Source, tuple[int, int, int]], ...]:
+    """What tells that a file was written, without reading any: while it is the same, so are the tables."""
     found = []
     for source, path in _paths():
         try:
             facts = path.lstat()
         except OSError:  # removed since it was listed
             continue
-        found.append(_read(path, source, (facts.st_mtime_ns, facts.st_size, facts.st_ino)))
-    return found
+        found.append((path, source, (facts.st_mtime_ns, facts.st_size, facts.st_ino)))
+    return tuple(found)
 
 
 def digest() -> str:

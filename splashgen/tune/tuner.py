@@ -8,6 +8,7 @@ from pathlib import Path
 
 from splashgen.cases import case_for, check_regime
 from splashgen.compile import CompilePool
+from splashgen.dispatch import clear
 from splashgen.families import family_for
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
@@ -101,6 +102,7 @@ def tune(
     for problem, _ in wanted:
         family_for(problem, gpu)  # what no family computes is refused before anything is touched
     with exclusive(gpu) as worker, contextlib.ExitStack() as stack:
+        stack.callback(clear)  # the next call takes what was found
         place = storage if isinstance(storage, Storage) else open_storage(storage)
         # All of them before any is begun: others may join.
         tasks = [_task(place, *one, gpu, again, limits, worker, seed) for one in wanted]
@@ -139,6 +141,7 @@ def work(
     """
     gpu = gpu or choose_gpu()
     with exclusive(gpu) as worker, contextlib.ExitStack() as stack:
+        stack.callback(clear)
         place = storage if isinstance(storage, Storage) else open_storage(storage)
         studies = open_studies(place, gpu)
         if not studies:
