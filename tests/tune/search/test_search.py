@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tune_fakes import PROBLEM
@@ -119,6 +120,23 @@ def test_a_search_goes_on_where_it_was_killed() -> None:
     assert len(after) == 12
     codes = [(config["a"], config["b"]) for config in before + after]
     assert len(set(codes)) == 20
+
+
+@pytest.mark.usefixtures("rendered")
+def test_results_of_other_code_are_not_ranked_and_their_configs_are_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = _run(_search(LARGE, 20), _bowl, most=8)
+    old = search_module.render(PROBLEM, before[0]).__class__
+    monkeypatch.setattr(
+        search_module, "render", lambda problem, config: SimpleNamespace(hash=f"new {old(config).hash}")
+    )
+    search = _search(LARGE, 20, first=tuple(before))
+    assert not search.records
+    after = _run(search, _bowl)
+    assert len(after) == 20
+    assert set(before) <= set(after)
+    assert all(record.code_hash.startswith("new") for record in search.records)
 
 
 @pytest.mark.usefixtures("rendered")
