@@ -150,7 +150,7 @@ class Search:
             promising = self._around_start() or self._promising()
             if promising is not None:
                 return self._journal.take(promising)
-        if self._large and self._fruitless == _FRUITLESS:
+        if self._large and self._fruitless >= _FRUITLESS:
             self._droughts += 1
             self._ration, self._fruitless = 2**self._droughts, 0
         if self._large and self._ration == 0:

@@ -17,6 +17,7 @@ from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.search import search as search_module
 from splashgen.tune.search.search import Search
 from splashgen.tune.study.journal import Journal
+from splashgen.tune.study.records import Ticket
 
 LARGE = Space(
     "large",
@@ -137,6 +138,30 @@ def test_results_of_other_code_are_not_ranked_and_their_configs_are_tried_again(
     assert len(after) == 20
     assert set(before) <= set(after)
     assert all(record.code_hash.startswith("new") for record in search.records)
+
+
+@pytest.mark.usefixtures("rendered")
+def test_a_drought_ends_however_long_it_went_unnoticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps that lead to known configs count too, and while there are any, nobody looks at the count."""
+    search = _search(VAST, 505)
+    (known,) = _run(search, _bowl, most=1)
+    steps = iter([known] * 13)
+    monkeypatch.setattr(search_module, "first_step", lambda *args: None)
+    monkeypatch.setattr(search_module, "step", lambda *args: next(steps, None))
+    asked, propose = [], Journal.propose
+
+    def stubborn(journal: Journal) -> Ticket:
+        """A sampler that has seen the best proposes little else."""
+        if journal.waiting:
+            return propose(journal)
+        asked.append(known)
+        assert len(asked) < 50
+        return journal.take(known)
+
+    monkeypatch.setattr(Journal, "propose", stubborn)
+    ticket = search.next()
+    assert ticket is not None
+    assert ticket.config != known
 
 
 @pytest.mark.usefixtures("rendered")
