@@ -12,7 +12,7 @@ from splashgen.autocast import autocast_of, cast
 from splashgen.autograd import AttentionFunction, Call, ZeroFunction
 from splashgen.batches import crowded, parts
 from splashgen.checks_options import regime_of
-from splashgen.direct import Direct, likeness, tensors_in
+from splashgen.direct import Direct, kept, likeness, tensors_in
 from splashgen.dispatch import memo
 from splashgen.features import alpha_tensor, feature_arguments, is_elsewhere, precise, tau_of_nothing
 from splashgen.kernel import Kernel
@@ -123,7 +123,7 @@ def _settled(
         alike = likeness(query, key, value, *others)
         if alike is None:
             return plan.kernel, query, key, value
-        direct = plan.directs.setdefault(alike, Direct(typing.cast(Kernel, plan.kernel)))
+        direct = kept(plan.directs, alike, Direct(typing.cast(Kernel, plan.kernel)))
     return direct, query, key, value
 
 
