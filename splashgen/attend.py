@@ -12,6 +12,7 @@ from splashgen.autocast import autocast_of, cast
 from splashgen.autograd import AttentionFunction, Call, ZeroFunction
 from splashgen.batches import crowded, parts
 from splashgen.checks_options import regime_of
+from splashgen.checks_values import check_values
 from splashgen.direct import Direct, kept, likeness, tensors_in
 from splashgen.dispatch import memo
 from splashgen.features import alpha_tensor, feature_arguments, is_elsewhere, precise, tau_of_nothing
@@ -92,6 +93,8 @@ def _run(plan: Plan, arguments: Arguments, new: bool) -> tuple[Tensor, Tensor]:
     dtype = query.dtype
     if plan.widened:
         query, key, value = query.float(), key.float(), value.float()
+    if query.device.type == "cpu":
+        check_values((query.shape[0], key.shape[0]), alpha, packed)
     number = alpha_tensor(alpha, query) if plan.generic else None
     features: dict[str, Any] = {}
     if not plan.plain:

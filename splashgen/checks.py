@@ -65,7 +65,9 @@ def check_varlen(
     _check_heads(query, key, value, enable_gqa)
     for name, offsets in cumulative.items():
         if not isinstance(offsets, torch.Tensor) or offsets.dtype != torch.int32 or offsets.dim() != 1:
-            raise TypeError(f"{name} must be an int32 tensor (batch + 1,), but is {told(offsets)}.")
+            raise TypeError(
+                f"{name} must be an int32 tensor (batch + 1,), but is {told(offsets)}; .int() makes one."
+            )
         if offsets.numel() < 1:
             raise ValueError(f"{name} must begin with 0, but is empty.")
         if offsets.device != query.device:
@@ -78,7 +80,8 @@ def check_varlen(
     for name, length in longest.items():
         if isinstance(length, bool) or not isinstance(length, (int, torch.SymInt)):
             raise TypeError(f"{name} must be a non-negative int, but is {told(length)}; int() makes one.")
-        if length < 0:
+        # A compiled call may have read it from the device, and not know it.
+        if not torch.compiler.is_compiling() and length < 0:
             raise ValueError(f"{name} must be a non-negative int, but is {length!r}.")
 
 

@@ -58,7 +58,7 @@ def signature(arguments: Arguments, training: bool) -> tuple[Any, ...]:
         shapes += _facts(packed[0])[1:], _facts(packed[1])[1:], packed[0].shape == packed[1].shape
         sequences, slopes = packed[0].shape[0] - 1, masks[0]
         suit = slopes is None or slopes.dim() < 2 or slopes.shape[0] == sequences
-        shapes += sequences >= 0, launchable(query, sequences), suit
+        shapes += sequences >= 0, launchable(query, sequences), suit, type(packed[2]), type(packed[3])
     return (
         shapes,
         query.dtype,

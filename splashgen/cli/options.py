@@ -63,9 +63,7 @@ class Choice:
         str | None,
         typer.Option(help="bfloat16, float16, float32, float64; bfloat16 if left out, on a CPU float32."),
     ] = None
-    alpha: Annotated[str, typer.Option(help="In [1.0001, 2], or generic: read at each call.")] = (
-        "1.5"
-    )
+    alpha: Annotated[str, typer.Option(help="In [1.0001, 2], or generic: read at each call.")] = "1.5"
     causal: Annotated[bool, typer.Option("--causal/--no-causal", help="Each query sees its past alone.")] = (
         False
     )
