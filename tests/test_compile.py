@@ -79,6 +79,7 @@ def run_without_interpreter(script: str, *arguments: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_launches_become_compilations_for_the_chosen_chip(tmp_path):
     (tmp_path / "tiny.py").write_text(TINY_MODULE)
     said = json.loads(run_without_interpreter(TINY_SCRIPT, "a100", "h100", "mi300x", folder=tmp_path))
@@ -238,6 +239,7 @@ print(json.dumps([len(ahead), [w for w, more in later.items() if more]]))
 """
 
 
+@pytest.mark.slow
 def test_the_gate_compiles_nothing_that_was_not_compiled_ahead(tmp_path):
     count, workloads = json.loads(run_without_interpreter(GATE_SCRIPT, folder=tmp_path))
     assert count >= 4

@@ -75,6 +75,7 @@ def test_exported_attention_agrees_with_the_reference(tmp_path, slug):
     assert_close(ours, truth)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", ["cpu", "h100"])
 def test_exported_attention_passes_its_features_on(tmp_path, slug):
     gpu = CPU if slug == "cpu" else KNOWN_GPUS[slug]
@@ -88,8 +89,8 @@ def test_exported_attention_passes_its_features_on(tmp_path, slug):
     assert_close(ours, truth)
 
 
-@pytest.mark.parametrize("slug", ["cpu", "h100"])
-@pytest.mark.parametrize("alpha", [AlphaClass.TWO, AlphaClass.GENERIC])
+@pytest.mark.parametrize("slug", ["cpu", pytest.param("h100", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("alpha", [AlphaClass.TWO, pytest.param(AlphaClass.GENERIC, marks=pytest.mark.slow)])
 def test_exported_entmax_agrees_with_the_reference(tmp_path, slug, alpha):
     gpu = CPU if slug == "cpu" else KNOWN_GPUS[slug]
     problem = Problem(Operation.ENTMAX, alpha, DType.FLOAT32, 50)

@@ -10,6 +10,8 @@ from splashgen.cli import app
 from splashgen.families import families
 from splashgen.resources import shipped_folder
 
+import pytest
+
 
 def run(script):
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100)
@@ -20,6 +22,7 @@ def test_importing_splashgen_loads_neither_torch_nor_triton():
     assert done.stdout.strip() == "[]", done.stderr
 
 
+@pytest.mark.slow
 def test_triton_may_be_missing():
     names = ", ".join(f"splashgen.{name}" for name in ("compile", "store", "nn", "functional"))
     done = run(f"import sys; sys.modules['triton'] = None; import {names}")

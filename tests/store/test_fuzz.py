@@ -12,7 +12,7 @@ from splashgen.gpu import KNOWN_GPUS
 from splashgen.store import Rung, TunedFile, lookup, save
 from splashgen.store.files import checked
 
-FILES = 10_000
+FILES = 3_000
 POISON = [
     "!!python/object/apply:os.system ['touch /tmp/splashgen-was-here']",
     "!!python/object/new:os.system ['true']",
@@ -68,7 +68,7 @@ def mutate(text: str, chance: random.Random) -> bytes:
     return data
 
 
-def test_ten_thousand_hostile_files(entry, problem, user: Path) -> None:
+def test_thousands_of_hostile_files(entry, problem, user: Path) -> None:
     path = save(KNOWN_GPUS["h100"], [entry(), entry(problem(seq_len=1024))])
     text = path.read_text()
     modules, mark = set(sys.modules), Path("/tmp/splashgen-was-here")
