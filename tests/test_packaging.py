@@ -4,13 +4,12 @@ import subprocess
 import sys
 import time
 
+import pytest
 import typer
 
 from splashgen.cli import app
 from splashgen.families import families
 from splashgen.resources import shipped_folder
-
-import pytest
 
 
 def run(script):
