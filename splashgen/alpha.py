@@ -49,8 +49,14 @@ _POWERS = {
 }
 
 
-def check_alpha(alpha: float) -> float:
+def check_alpha(alpha: float, name: str = "alpha") -> float:
     """Return `alpha` as a float if it lies in (1, 2].
+
+    Parameters
+    ----------
+    alpha : float
+    name : str
+        What the caller knows it as, for the sentences.
 
     Raises
     ------
@@ -60,16 +66,18 @@ def check_alpha(alpha: float) -> float:
         If it is NaN, at most 1 (softmax is the limit α → 1) or above 2.
     """
     if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
-        raise TypeError(f"alpha must be a number in (1, 2], but is {alpha!r} of type {type(alpha).__name__}.")
+        raise TypeError(
+            f"{name} must be a number in (1, 2], but is {alpha!r} of type {type(alpha).__name__}."
+        )
     value = float(alpha)
     if value == 1.0:
         raise ValueError(
-            "alpha is 1, which is softmax and has no exact zeros; call "
+            f"{name} is 1, which is softmax and has no exact zeros; call "
             "torch.nn.functional.scaled_dot_product_attention (SDPA) or torch.softmax for it, "
             "or choose an alpha in (1, 2]."
         )
     if not 1.0 < value <= 2.0:  # also true for NaN
         raise ValueError(
-            f"alpha is {alpha!r}, but must lie in (1, 2]: 1.5 is the usual choice, 2 is sparsemax."
+            f"{name} is {alpha!r}, but must lie in (1, 2]: 1.5 is the usual choice, 2 is sparsemax."
         )
     return value
