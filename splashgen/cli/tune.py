@@ -168,6 +168,12 @@ def tune(
         raise _failure(error, 2) from None
     except (SplashgenError, OSError) as error:
         raise _failure(error, 1) from None
+    except KeyboardInterrupt:
+        raise _failure(
+            "stopped at once: what was not confirmed is not stored, and the same command goes on from the "
+            "trials that were made.",
+            130,
+        ) from None
     print_summary(report, device)
     if report.interrupted:
         raise typer.Exit(130)
@@ -175,6 +181,6 @@ def tune(
         raise typer.Exit(1)
 
 
-def _failure(error: Exception, code: int) -> typer.Exit:
+def _failure(error: Exception | str, code: int) -> typer.Exit:
     typer.echo(f"splashgen tune: {error}", err=True)
     return typer.Exit(code)

@@ -19,7 +19,7 @@ from splashgen.tune.processes import interrupt
 from splashgen.tune.search.terrain import Terrain
 from splashgen.tune.search.warm import Advice, incumbent, relatives, stored
 from splashgen.tune.session import Session
-from splashgen.tune.show.events import AdviceAsked, Notify, ProblemEnded, ProblemStarted
+from splashgen.tune.show.events import AdviceAsked, Interrupted, Notify, ProblemEnded, ProblemStarted
 from splashgen.tune.show.report import Report
 from splashgen.tune.study.journal import Journal
 
@@ -88,7 +88,9 @@ class Campaign:
                 interrupt.look()
                 done = self._advance(place)
             except KeyboardInterrupt:
-                if not self._joined and place in self._sessions:
+                confirms, task = not self._joined and place in self._sessions, self._tasks[place]
+                self._notify(Interrupted(task.problem, confirms, regime=task.journal.regime))
+                if confirms:
                     self._conclude(place, "it was interrupted", interrupted=True)
                 return self._report(interrupted=True)
             if done:

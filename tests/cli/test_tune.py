@@ -13,6 +13,7 @@ from splashgen.cli import app
 from splashgen.gpu import KNOWN_GPUS
 from splashgen.problem import DType, Operation, Problem
 from splashgen.tune import Limits, Report
+from splashgen.tune.show.events import Interrupted
 from splashgen.tune.target import GpuNotHereError, choose_gpu
 
 pytestmark = pytest.mark.usefixtures("folders")
@@ -119,6 +120,22 @@ def test_a_real_run_stores_what_it_prints(folders: Path) -> None:
     assert (folders / "config" / "cpu.yaml").exists()
     again = _run(*options, "--seq-len", "100")
     assert again.exit_code == 0 and "128" in again.stdout
+
+
+@pytest.mark.parametrize("quiet", [(), ("--quiet",)])
+def test_ctrl_c_is_answered_at_once_and_the_second_says_what_is_lost(
+    monkeypatch: pytest.MonkeyPatch, quiet: tuple[str, ...]
+) -> None:
+    def tune(problems, gpu, limits, notify, **options) -> Report:
+        notify(Interrupted(problems[0], confirms=True))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("splashgen.tune.tuner.tune", tune)
+    result = _run(*quiet)
+    assert result.exit_code == 130
+    first, second = result.stderr.splitlines()
+    assert first == "Interrupted: the best so far is confirmed and stored; Ctrl-C again skips that."
+    assert second.startswith("splashgen tune: stopped at once: what was not confirmed is not stored")
 
 
 @pytest.mark.slow

@@ -1,13 +1,14 @@
 """Whoever shows the tuner's events or writes them down, as the command line asks for."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 
-from splashgen.tune.show.display import JsonLines, LiveView, PlainLines, all_of
-from splashgen.tune.show.events import Notify
+from splashgen.tune.show.display import JsonLines, LiveView, PlainLines, all_of, interruption
+from splashgen.tune.show.events import Event, Interrupted, Notify
 
 __all__ = ["watching"]
 
@@ -23,7 +24,7 @@ def watching(log: Path | None, verbose: bool, quiet: bool) -> Iterator[Notify]:
     verbose : bool
         Show every trial.
     quiet : bool
-        Show nothing.
+        Show nothing but that a Ctrl-C was heard.
     """
     console = Console(stderr=True)
     watchers: list[Notify] = []
@@ -32,6 +33,11 @@ def watching(log: Path | None, verbose: bool, quiet: bool) -> Iterator[Notify]:
             watchers.append(JsonLines(stack.enter_context(log.open("a", encoding="utf-8"))))
         if console.is_terminal and not quiet:
             watchers.append(stack.enter_context(LiveView(console, verbose)))
-        elif not quiet:
-            watchers.append(PlainLines(verbose=verbose))
+        else:
+            watchers.append(_interruptions if quiet else PlainLines(verbose=verbose))
         yield all_of(watchers)
+
+
+def _interruptions(event: Event) -> None:
+    if isinstance(event, Interrupted):
+        print(interruption(event), file=sys.stderr, flush=True)
