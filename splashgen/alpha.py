@@ -2,6 +2,7 @@
 
 import math
 from enum import StrEnum
+from fractions import Fraction
 
 __all__ = ["AlphaClass", "check_alpha"]
 
@@ -38,6 +39,27 @@ class AlphaClass(StrEnum):
             if math.isclose(alpha, 1.0 + 1.0 / power, rel_tol=0.0, abs_tol=1e-9):
                 return member
         return cls.GENERIC
+
+    @classmethod
+    def named(cls, text: str, name: str = "alpha") -> "AlphaClass":
+        """What a text means: `generic`, or the specialisation of a number such as 1.5 or 4/3.
+
+        A decimal is judged as `of` judges a float in a call: 1.3333333 is not 4/3, and 1.3333333333 is.
+
+        Raises
+        ------
+        ValueError
+            If it is neither, or not in (1, 2].
+        """
+        if text == cls.GENERIC:
+            return cls.GENERIC
+        try:
+            value = float(Fraction(text))
+        except (ValueError, ZeroDivisionError, OverflowError):
+            raise ValueError(
+                f"{name} is {text!r}, but must be a number in (1, 2] or generic; 4/3 is a number too."
+            ) from None
+        return cls.of(check_alpha(value, name))
 
 
 _POWERS = {

@@ -33,7 +33,9 @@ def tune(
     dtype: Annotated[
         str | None, typer.Option(help="bfloat16, float16, float32, float64; bfloat16 on a GPU if left out.")
     ] = None,
-    alpha: Annotated[float | None, typer.Option(help="In (1, 2]; 1.5 if left out.")] = None,
+    alpha: Annotated[
+        str | None, typer.Option(help="In (1, 2], such as 4/3, or generic; 1.5 if left out.")
+    ] = None,
     causal: Annotated[
         bool | None, typer.Option("--causal/--no-causal", help="Causal attention if left out.")
     ] = None,

@@ -62,6 +62,14 @@ def test_options_name_a_problem_a_length(asked: list[tuple]) -> None:
     assert problems[0] == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"), [("4/3", AlphaClass.FOUR_THIRDS), ("generic", AlphaClass.GENERIC)]
+)
+def test_alpha_is_named_as_everywhere(asked: list[tuple], text: str, expected: AlphaClass) -> None:
+    assert _run("--alpha", text).exit_code == 0
+    assert asked[0][0][0].alpha is expected
+
+
 def test_entmax_has_no_heads(asked: list[tuple]) -> None:
     assert _run("--operation", "entmax", "--head-dim", "64").exit_code == 2
     assert _run("--operation", "entmax", "--inference").exit_code == 0
@@ -82,7 +90,7 @@ def test_limits_of_the_user_replace_those_of_the_preset(asked: list[tuple]) -> N
     ("arguments", "said"),
     [
         (("--alpha", "1"), "softmax"),
-        (("--alpha", "2.5"), "alpha"),
+        (("--alpha", "2.5"), "--alpha is 2.5"),
         (("--dtype", "int8"), "--dtype"),
         (("--dtype", "bfloat16"), "No kernel family"),
     ],
