@@ -23,7 +23,8 @@ def verify(
 ) -> None:
     """Check the stored configs of this machine with the strict gate, time them, and store what passes.
 
-    Exit code 1 if an entry failed or the device is busy, 2 if the device is another one.
+    Exit code 1 if an entry failed or the device is busy, 2 if the device is another one or there is no such
+    folder.
     """
     from splashgen.errors import SplashgenError
     from splashgen.store.entry import Entry
@@ -35,6 +36,12 @@ def verify(
         if not as_json:
             typer.echo(f"[{place}/{len(entries)}] {entry.title}")
 
+    if folder is not None and not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        typer.echo(
+            f"splashgen verify: --folder {folder} {what}; name the one that holds the files.", err=True
+        )
+        raise typer.Exit(2)
     results = []
     try:
         here = choose_gpu(gpu)

@@ -12,6 +12,7 @@ from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.store import Entry, Regime, save
 from splashgen.store.plain import plain_entry
+from splashgen.store.saving import check_writable
 from splashgen.store.schema import EntryModel
 from splashgen.tune.limits import Limits
 from splashgen.tune.measure.bench import Bench
@@ -126,6 +127,7 @@ class Campaign:
 
     def _session(self, place: int) -> Session:
         if place not in self._sessions:
+            check_writable(self._folder)
             self._started[place] = time.monotonic()
             problem, number = self._tasks[place].problem, len(self._tasks)
             regime = self._tasks[place].journal.regime

@@ -101,6 +101,21 @@ def test_bad_options_are_one_sentence_and_exit_code_2(arguments: tuple[str, ...]
     assert said in result.stderr
 
 
+def test_a_log_that_cannot_be_written_names_its_option(folders: Path) -> None:
+    result = _run("--log", str(folders / "nope" / "x.log"))
+    assert result.exit_code == 1 and f"--log {folders / 'nope' / 'x.log'} cannot be written" in result.stderr
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_search(folders: Path) -> None:
+    (folders / "file").touch()
+    events, output = folders / "events", folders / "file" / "inside"
+    options = ("--operation", "entmax", "--seq-len", "128", "--trials", "2", "--log", str(events))
+    result = _run(*options, "--output", str(output))
+    assert result.exit_code == 1 and not events.read_text()
+    assert f"cannot be written to {output}" in result.stderr and "name another folder" in result.stderr
+    assert "SPLASHGEN_CONFIG_DIR" not in result.stderr
+
+
 def test_a_plan_is_only_asked_for_where_it_can_be_made(tmp_path: Path, asked: list[tuple]) -> None:
     on_cpu, worker = _run("--planned", "3"), _run("--planned", "3", "--worker")
     assert on_cpu.exit_code == worker.exit_code == 2 and not asked

@@ -34,3 +34,11 @@ def test_a_busy_device_is_one_sentence_and_exit_code_1(
         result = CliRunner().invoke(app, ["verify", "--gpu", "cpu"])
     assert result.exit_code == 1
     assert result.stderr.startswith("splashgen verify: Another splashgen tune or verify runs on cpu")
+
+
+def test_a_folder_that_is_not_there_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name, said in (("nope", "does not exist"), ("file", "is not a folder")):
+        result = CliRunner().invoke(app, ["verify", "--gpu", "cpu", "--folder", str(tmp_path / name)])
+        assert result.exit_code == 2
+        assert f"--folder {tmp_path / name} {said}" in result.stderr and not result.stdout
