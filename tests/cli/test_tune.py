@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from splashgen.alpha import AlphaClass
 from splashgen.cli import app
-from splashgen.gpu import KNOWN_GPUS
+from splashgen.gpu import CPU, KNOWN_GPUS
 from splashgen.problem import DType, Operation, Problem
 from splashgen.tune import Limits, Report
 from splashgen.tune.show.events import Interrupted
@@ -44,6 +44,16 @@ def test_another_gpu_is_one_sentence_exit_code_2_and_nothing_touched(folders: Pa
     assert len(result.stderr.strip().splitlines()) == 1
     assert f"--gpu {name.lower()}" in result.stderr and "no GPU" in result.stderr
     assert list(folders.iterdir()) == []
+
+
+def test_a_name_that_is_none_is_told_from_a_gpu_that_is_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("splashgen.tune.target.detect", lambda device=None: CPU)
+    with pytest.raises(GpuNotHereError, match=r"--gpu foo is no name .*, and this .* a100, .*mi300x and cpu"):
+        choose_gpu("foo")
+    with pytest.raises(
+        GpuNotHereError, match=r"--gpu h100 means NVIDIA H100 .*, but this machine has no GPU"
+    ):
+        choose_gpu("h100")
 
 
 def test_the_gpu_of_the_machine_is_named_where_another_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,13 @@ def test_advice_for_a_model(tmp_path: Path) -> None:
     )
 
 
+def test_a_chip_that_nobody_knows_and_no_inputs_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"gpu is 'foo', but must be auto or one of a100, .*cpu"):
+        will_it_help(built("gpt2"), batch(), gpu="foo")
+    with pytest.raises(ValueError, match="inputs is empty"):
+        will_it_help(built("gpt2"), [])
+
+
 def test_the_measurements_that_came_with_splashgen() -> None:
     """The H100's: softmax is slower than entmax on sparse tiles, and faster on dense ones."""
     measured = Measurements("h100")
