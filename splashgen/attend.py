@@ -1,18 +1,21 @@
 """An attention call: recognised by what its arguments look like, run by a kernel or as an operator."""
 
+import typing
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from splashgen.ahead import compile_ahead
+from splashgen.autocast import autocast_of, cast
 from splashgen.autograd import AttentionFunction, Call, ZeroFunction
 from splashgen.batches import crowded, parts
 from splashgen.checks_options import regime_of
-from splashgen.direct import Direct, likeness, tensors_in
+from splashgen.checks_values import check_values
+from splashgen.direct import Direct, kept, likeness, tensors_in
 from splashgen.dispatch import memo
-from splashgen.features import alpha_tensor, feature_arguments, is_elsewhere, tau_of_nothing
+from splashgen.features import alpha_tensor, feature_arguments, is_elsewhere, precise, tau_of_nothing
 from splashgen.kernel import Kernel
 from splashgen.operators import attention_operator, needs_operator, tables
 from splashgen.plans import Plan, check, plan_for, settle, signature
@@ -27,8 +30,10 @@ _MOST_PLANS = 8192
 
 def attend(arguments: Arguments, return_tau: bool, return_support: bool) -> Any:
     """What `attention` and `attention_varlen` return; their docstrings say what each argument may be."""
-    if torch._C._is_any_autocast_enabled():
-        arguments = *_autocast(*arguments[:3]), *arguments[3:]
+    if torch._C._is_any_autocast_enabled() and (kind := autocast_of(arguments[0])):
+        arguments = *cast(*arguments[:3]), *arguments[3:]
+        with torch.autocast(kind, enabled=False):  # not behind a function: torch.compile has to see it
+            return attend(arguments, return_tau, return_support)
     out, tau = _computed(arguments)
     if not return_support:
         return (out, tau) if return_tau else out
@@ -79,18 +84,6 @@ def _planned(arguments: Arguments) -> tuple[Plan, bool]:
     return plan, new
 
 
-def _autocast(*tensors: Any) -> Any:
-    """The tensors in autocast's dtype; what cannot be cast is left to the checks."""
-    kind = tensors[0].device.type if isinstance(tensors[0], Tensor) else "meta"
-    if kind not in ("cpu", "cuda") or not torch.is_autocast_enabled(kind):
-        return tensors
-    dtype = torch.get_autocast_dtype(kind)
-    castable = [
-        isinstance(one, Tensor) and one.is_floating_point() and one.dtype != torch.float64 for one in tensors
-    ]
-    return tuple(one.to(dtype) if cast else one for one, cast in zip(tensors, castable, strict=True))
-
-
 def _run(plan: Plan, arguments: Arguments, new: bool) -> tuple[Tensor, Tensor]:
     if plan.kernel is None:
         return _nothing(Request.of(arguments))
@@ -100,11 +93,13 @@ def _run(plan: Plan, arguments: Arguments, new: bool) -> tuple[Tensor, Tensor]:
     dtype = query.dtype
     if plan.widened:
         query, key, value = query.float(), key.float(), value.float()
+    if query.device.type == "cpu":
+        check_values((query.shape[0], key.shape[0]), alpha, packed)
     number = alpha_tensor(alpha, query) if plan.generic else None
     features: dict[str, Any] = {}
     if not plan.plain:
         shape = (0, 0, 0, 0) if packed else (*query.shape[:3], key.shape[2])
-        features = feature_arguments(shape, plan.window_size, *masks, packed=packed)
+        features = feature_arguments(shape, plan.window_size, *masks, packed=packed, precision=precise(query))
     given = features if number is None else {**features, "alpha": number}
     kernel, query, key, value = _settled(plan, query, key, value, given)
     if new:
@@ -131,13 +126,14 @@ def _settled(
         alike = likeness(query, key, value, *others)
         if alike is None:
             return plan.kernel, query, key, value
-        direct = plan.directs.setdefault(alike, Direct(cast(Kernel, plan.kernel)))
+        direct = kept(plan.directs, alike, Direct(typing.cast(Kernel, plan.kernel)))
     return direct, query, key, value
 
 
 def _nothing(request: Request) -> tuple[Tensor, Tensor]:
-    query, key, value = request[:3]
-    out = ZeroFunction.apply((*query.shape[:-1], value.shape[-1]), query, key, value)
+    query, key, value, alpha = request[:4]
+    learned = (alpha,) if isinstance(alpha, Tensor) else ()
+    out = ZeroFunction.apply((*query.shape[:-1], value.shape[-1]), query, key, value, *learned)
     return out, tau_of_nothing(query, request.packed is not None)
 
 

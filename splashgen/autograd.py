@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import torch
 
+from splashgen.autocast import without_autocast
 from splashgen.direct import Direct
 from splashgen.kernel import Kernel
 from splashgen.strides import aligned, rows
@@ -17,7 +18,7 @@ def _refuse_twice() -> None:
     if torch.is_grad_enabled():
         raise RuntimeError(
             "splashgen's kernels cannot be differentiated twice; leave out create_graph=True, or compute "
-            "with splashgen.reference, which is plain torch."
+            "with splashgen.reference, whose results are twice differentiable in all but alpha."
         )
 
 
@@ -76,7 +77,8 @@ class AttentionFunction(torch.autograd.Function):
             saved = saved[count:]
         if alpha is not None:
             given = {**given, "alpha": alpha}
-        gradients = call.kernel.backward(aligned(dout), q, k, v, call.scale, tuple(saved), **given)
+        with without_autocast(dout):
+            gradients = call.kernel.backward(aligned(dout), q, k, v, call.scale, tuple(saved), **given)
         dalpha = gradients[3] if len(gradients) > 3 else None
         return None, dalpha, gradients[0], gradients[1], gradients[2]
 
@@ -97,7 +99,8 @@ class EntmaxFunction(torch.autograd.Function):
         _refuse_twice()
         alpha, *saved = ctx.saved_tensors
         given = {} if alpha is None else {"alpha": alpha}
-        return None, None, ctx.kernel.backward(rows(dy), tuple(saved), **given)
+        with without_autocast(dy):
+            return None, None, ctx.kernel.backward(rows(dy), tuple(saved), **given)
 
 
 class ZeroFunction(torch.autograd.Function):

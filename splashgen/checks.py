@@ -20,7 +20,7 @@ _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def check_alpha_argument(alpha: object, heads: int, device: torch.device) -> None:
-    """α: a number in (1, 2], or a floating tensor with one value, or one a head, on the query's device."""
+    """α: a number in [1.0001, 2], or a floating tensor, one value or one a head, on the query's device."""
     if not isinstance(alpha, torch.Tensor):
         check_alpha(alpha)  # type: ignore[arg-type]
         return
@@ -65,7 +65,9 @@ def check_varlen(
     _check_heads(query, key, value, enable_gqa)
     for name, offsets in cumulative.items():
         if not isinstance(offsets, torch.Tensor) or offsets.dtype != torch.int32 or offsets.dim() != 1:
-            raise TypeError(f"{name} must be an int32 tensor (batch + 1,), but is {told(offsets)}.")
+            raise TypeError(
+                f"{name} must be an int32 tensor (batch + 1,), but is {told(offsets)}; .int() makes one."
+            )
         if offsets.numel() < 1:
             raise ValueError(f"{name} must begin with 0, but is empty.")
         if offsets.device != query.device:
@@ -76,7 +78,10 @@ def check_varlen(
             f"{' and '.join(cumulative)} must have equally many elements, but have {sorted(sizes)}."
         )
     for name, length in longest.items():
-        if isinstance(length, bool) or not isinstance(length, (int, torch.SymInt)) or length < 0:
+        if isinstance(length, bool) or not isinstance(length, (int, torch.SymInt)):
+            raise TypeError(f"{name} must be a non-negative int, but is {told(length)}; int() makes one.")
+        # A compiled call may have read it from the device, and not know it.
+        if not torch.compiler.is_compiling() and length < 0:
             raise ValueError(f"{name} must be a non-negative int, but is {length!r}.")
 
 

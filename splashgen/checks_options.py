@@ -3,6 +3,7 @@
 import torch
 
 from splashgen.checks import told
+from splashgen.request import Options
 from splashgen.store.entry import Regime
 
 __all__ = ["check_masks", "check_options", "regime_of"]
@@ -43,20 +44,24 @@ def check_masks(
         _check_mask(attn_mask, (batch, heads, n_q, n_k))
 
 
-def check_options(scale: object, window_size: object, dropout_p: object) -> None:
-    """The numbers: a finite scale, two window sides, and no dropout."""
-    if scale is not None and (isinstance(scale, bool) or not isinstance(scale, (int, float, torch.SymFloat))):
+def check_options(options: Options) -> None:
+    """The flags and numbers: two bools, a finite scale, two window sides, and no dropout.
+
+    A plan is kept under all of them, so each has to be what equality tells apart: a tensor is not.
+    """
+    for name in ("is_causal", "enable_gqa"):
+        if not isinstance(getattr(options, name), bool):
+            raise TypeError(
+                f"{name} must be a bool, but is {told(getattr(options, name))}; bool() makes one."
+            )
+    scale, dropout_p = options.scale, options.dropout_p
+    if scale is not None and not _is_number(scale):
         raise TypeError(f"scale must be a number or None (1/√head_dim), but is {told(scale)}.")
     if scale is not None and not -float("inf") < scale < float("inf"):
         raise ValueError(f"scale must be finite, but is {scale!r}.")
-    sides = window_size if isinstance(window_size, (tuple, list)) else ()
-    if len(sides) != 2 or any(
-        isinstance(side, bool) or not isinstance(side, int) or side < -1 for side in sides
-    ):
-        raise ValueError(
-            "window_size must be (left, right), two ints of at least -1 (-1 is unlimited), but is "
-            f"{window_size!r}."
-        )
+    _check_window(options.window_size)
+    if not _is_number(dropout_p):
+        raise TypeError(f"dropout_p must be a number, and 0, but is {told(dropout_p)}.")
     if dropout_p != 0.0:
         raise ValueError(
             f"dropout_p is {dropout_p!r}, but dropout on the probabilities is not supported: entmax already "
@@ -75,6 +80,20 @@ def regime_of(sparsity: object) -> Regime:
             f"sparsity must be None, 'dense', 'mixed' or 'sparse', but is {sparsity!r}; it chooses the "
             "config, never the result."
         ) from None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float, torch.SymFloat)) and not isinstance(value, bool)
+
+
+def _check_window(window_size: object) -> None:
+    allowed = "window_size must be (left, right), two ints of at least -1 (-1 is unlimited)"
+    if not isinstance(window_size, (tuple, list)) or any(
+        isinstance(side, bool) or not isinstance(side, int) for side in window_size
+    ):
+        raise TypeError(f"{allowed}, but is {told(window_size)}.")
+    if len(window_size) != 2 or min(window_size) < -1:
+        raise ValueError(f"{allowed}, but is {window_size!r}.")
 
 
 def _check_padding(key_padding: torch.Tensor, batch: int, n_k: int) -> None:

@@ -1,5 +1,6 @@
 """Launches that ask Triton nothing: calls that are alike need the binaries that the first of them needed."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
@@ -11,10 +12,13 @@ import torch
 from splashgen.kernel import Kernel
 from splashgen.launches import with_functions
 
-__all__ = ["Direct", "is_direct", "likeness", "tensors_in"]
+__all__ = ["Direct", "is_direct", "kept", "likeness", "tensors_in"]
 
 _BYTES = 16
 """Triton asks of an address only whether this divides it."""
+
+_MOST = 64
+"""Likenesses remembered at a time: views into a buffer that grows have other strides at each call."""
 
 Launches = tuple[tuple[str, Any], ...]
 """Names of a module's Triton functions and the compiled kernel that each was launched with."""
@@ -37,6 +41,14 @@ def likeness(*tensors: torch.Tensor) -> tuple[Any, ...] | None:
             return None
         strides.append(tensor.stride())
     return tuple(strides)
+
+
+def kept(known: dict[Any, Any], alike: tuple[Any, ...], new: Any) -> Any:
+    """What is known for a likeness, from now on `new` if there was nothing; the oldest makes room."""
+    while len(known) >= _MOST and alike not in known:
+        with contextlib.suppress(StopIteration, RuntimeError, KeyError):  # another thread makes room, too
+            del known[next(iter(known))]
+    return known.setdefault(alike, new)
 
 
 class Direct:
@@ -73,7 +85,8 @@ class Direct:
         backward = self._backwards.get(alike)
         if backward is not None:
             return backward(*args, **features)
-        result, self._backwards[alike] = _watched(self._kernel.module, "backward", args, features)
+        result, backward = _watched(self._kernel.module, "backward", args, features)
+        kept(self._backwards, alike, backward)
         return result
 
     def _first_forward(self, *args: Any, **features: Any) -> Any:

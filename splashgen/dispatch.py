@@ -13,12 +13,21 @@ from splashgen.kernel import Kernel, build
 from splashgen.problem import Operation, Problem
 from splashgen.store import Match, Regime, Rung, lookup, title
 from splashgen.store.key import tuning_key
-from splashgen.store.tables import digest
+from splashgen.store.tables import digest, signature
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["clear", "fallback_mode", "is_fallback", "kernel_for", "memo", "table_digest", "tune_command"]
+__all__ = [
+    "clear",
+    "fallback_mode",
+    "forget_older",
+    "is_fallback",
+    "kernel_for",
+    "memo",
+    "table_digest",
+    "tune_command",
+]
 
 _MODES = ("quiet", "warn", "strict")
 
@@ -26,6 +35,8 @@ memo: dict[Any, Any] = {}
 """What callers keep under keys of their own, so that they need not ask again; `clear` empties it too."""
 
 _kernels: dict[tuple[Problem, "torch.device", Regime], Kernel] = {}
+_seen: set[object] = set()
+"""Signatures of the tables that `_kernels` were looked up in."""
 _told: set[tuple[Problem, str]] = set()
 _lock = threading.Lock()
 
@@ -44,6 +55,7 @@ def kernel_for(problem: Problem, device: "torch.device", regime: Regime = Regime
     kernel = _kernels.get(key)
     if kernel is None:
         gpu = detect(device)
+        _seen.add(signature())
         with compiler_starting(gpu.backend):
             match = lookup(problem, gpu, regime)
             if is_fallback(match):
@@ -57,7 +69,14 @@ def clear() -> None:
     with _lock:
         memo.clear()
         _kernels.clear()
+        _seen.clear()
         _told.clear()
+
+
+def forget_older() -> None:
+    """`clear` if a table was written since a kernel was looked up, as by a tune in another process."""
+    if _seen - {signature()}:
+        clear()
 
 
 def table_digest() -> str:

@@ -81,6 +81,8 @@ def feature_arguments(
     key_padding: torch.Tensor | None = None,
     attn_mask: torch.Tensor | None = None,
     packed: Packed | None = None,
+    *,
+    precision: torch.dtype = torch.float32,
 ) -> dict[str, Any]:
     """The keyword arguments of a kernel's `forward` and `backward`, α aside.
 
@@ -90,12 +92,14 @@ def feature_arguments(
     ----------
     shape : tuple of int
         (batch, heads, n_q, n_k); of no meaning where `packed` is given.
+    precision : torch.dtype
+        Of the slopes: `precise` of the query.
     """
     features: dict[str, Any] = {}
     if window_size != (-1, -1):
         features["window_left"], features["window_right"] = window_size
     if alibi_slopes is not None:
-        features["alibi_slopes"] = alibi_slopes.to(torch.float32)
+        features["alibi_slopes"] = alibi_slopes.to(precision)
     if key_padding is not None:
         features["key_padding"] = padding_mask(key_padding, shape[3])
     if attn_mask is not None:
@@ -116,7 +120,7 @@ def padding_mask(key_padding: torch.Tensor, length: int) -> torch.Tensor:
 
 
 def precise(tensor: torch.Tensor) -> torch.dtype:
-    """The dtype of τ and α beside a tensor: float32, and float64 beside float64."""
+    """The dtype of τ, α and slopes beside a tensor: float32, and float64 beside float64."""
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 

@@ -42,8 +42,9 @@ def attention(
     key : Tensor (batch, kv_heads, n_k, head_dim)
     value : Tensor (batch, kv_heads, n_k, value_dim)
     alpha : float or Tensor
-        In (1, 2]: the larger, the sparser. A tensor, one value or one a head, is read on the device (its
-        values are not checked) and may require a gradient; annealing one never recompiles.
+        In [1.0001, 2]: the larger, the sparser. A tensor, one value or one a head, is read on the device and
+        may require a gradient; annealing one never recompiles. Its values are checked on a CPU alone. Near 1
+        rows sum to 1 within about 5e-8/(α-1) only, and at 1 there is no result.
     is_causal : bool
         Whether queries see only keys at or before them.
     scale : float, optional
@@ -119,7 +120,8 @@ def attention_varlen(
 ) -> Any:
     """`attention` for sequences of different lengths packed one after the other.
 
-    The arguments are those of flash-attn's `flash_attn_varlen_func`.
+    The first seven arguments are those of flash-attn's `flash_attn_varlen_func`; then come those of
+    `attention`, by name: `is_causal` and `scale` where flash-attn says `causal` and `softmax_scale`.
 
     Parameters
     ----------
@@ -127,9 +129,10 @@ def attention_varlen(
     k : Tensor (total_k, kv_heads, head_dim)
     v : Tensor (total_k, kv_heads, value_dim)
     cu_seqlens_q, cu_seqlens_k : Tensor (batch + 1,)
-        int32, where each sequence begins, and the total; read on the device.
+        int32, rising from 0, where each sequence begins, to the total; read on the device, and checked on a
+        CPU alone: on a GPU rows beyond the last sequence stay unwritten.
     max_seqlen_q, max_seqlen_k : int
-        At least the longest sequence.
+        At least the longest sequence, which is checked on a CPU alone as well.
 
     The others are those of `attention`.
 

@@ -1,9 +1,11 @@
 """Source text → a loaded module, through a content-addressed folder that is its owner's alone."""
 
+import atexit
 import functools
 import hashlib
 import linecache
 import os
+import shutil
 import stat
 import sys
 import tempfile
@@ -71,9 +73,10 @@ def _build(problem: Problem, config: Config) -> Kernel:
 def _written(name: str, source: str) -> Path:
     """The file that holds exactly `source`; what already lies there is compared, never trusted."""
     data = source.encode()
-    for folder in _folders():
-        path = folder / f"{name}.py"
+    for folder_of in (source_folder, _temporary_folder):
         try:
+            folder = folder_of()
+            path = folder / f"{name}.py"
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if _is_private(folder):
                 if path.is_symlink() or not path.is_file() or path.read_bytes() != data:
@@ -87,13 +90,17 @@ def _written(name: str, source: str) -> Path:
     )
 
 
-def _folders() -> list[Path]:
-    return [source_folder(), Path(_temporary_folder())]
-
-
 @functools.cache
-def _temporary_folder() -> str:
-    return tempfile.mkdtemp(prefix="splashgen-")
+def _temporary_folder() -> Path:
+    """Of this process, which removes it in the end; only made where the cache folder cannot be used."""
+    folder = Path(tempfile.mkdtemp(prefix="splashgen-"))
+    atexit.register(_remove, folder, os.getpid())
+    return folder
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:  # a forked child that ends before its parent leaves the folder to it
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_private(folder: Path) -> bool:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from splashgen.alpha import check_alpha
 from splashgen.functional import attention
+from splashgen.learned import learned_alpha, z_of
 
 __all__ = ["EntmaxAttention", "nape_slopes"]
 
@@ -38,9 +39,9 @@ class EntmaxAttention(nn.Module):
     num_kv_heads : int, optional
         Key and value heads; as many as query heads if left out.
     alpha : float
-        In (1, 2]; the start value where it is learned.
+        In [1.0001, 2]; the start value where it is learned.
     learn_alpha : bool
-        One α a head, as 1 + sigmoid(z) (Correia et al. 2019).
+        One α a head, as 1.0001 + 0.9999·sigmoid(z) (`splashgen.learned`).
     scalable : bool
         Multiply the scores of each head by δ + β·(log n)^γ, n the number of keys, with learned δ, β and γ
         (ASEntmax, Vasylenko et al. 2025): attention stays sharp where sequences are longer than in training.
@@ -92,9 +93,8 @@ class EntmaxAttention(nn.Module):
         self.key = nn.Linear(embed_dim, kv_heads * self.head_dim, bias, **made)
         self.value = nn.Linear(embed_dim, kv_heads * self.head_dim, bias, **made)
         self.output = nn.Linear(embed_dim, embed_dim, bias, **made)
-        # sigmoid(z) = α - 1 has no finite z at α = 2.
-        start = math.log((self.alpha - 1.0) / max(2.0 - self.alpha, 1e-4))
-        self.z = nn.Parameter(torch.full((num_heads,), start, device=device)) if learn_alpha else None
+        start = torch.full((num_heads,), z_of(self.alpha), device=device)
+        self.z = nn.Parameter(start) if learn_alpha else None
         names = ("delta", "beta", "gamma") if scalable else ()
         starts = {"delta": 1.0, "beta": 0.0, "gamma": 1.0}
         self.scaling = nn.ParameterDict(
@@ -136,7 +136,7 @@ class EntmaxAttention(nn.Module):
             query,
             key,
             value,
-            alpha=self.alpha if self.z is None else 1.0 + torch.sigmoid(self.z.float()),
+            alpha=self.alpha if self.z is None else learned_alpha(self.z),
             is_causal=is_causal,
             enable_gqa=self.num_kv_heads != self.num_heads,
             window_size=window_size,

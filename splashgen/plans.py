@@ -58,7 +58,7 @@ def signature(arguments: Arguments, training: bool) -> tuple[Any, ...]:
         shapes += _facts(packed[0])[1:], _facts(packed[1])[1:], packed[0].shape == packed[1].shape
         sequences, slopes = packed[0].shape[0] - 1, masks[0]
         suit = slopes is None or slopes.dim() < 2 or slopes.shape[0] == sequences
-        shapes += sequences >= 0, launchable(query, sequences), suit
+        shapes += sequences >= 0, launchable(query, sequences), suit, type(packed[2]), type(packed[3])
     return (
         shapes,
         query.dtype,
@@ -67,6 +67,9 @@ def signature(arguments: Arguments, training: bool) -> tuple[Any, ...]:
         query.device,
         key.device,
         value.device,
+        query.layout,
+        key.layout,
+        value.layout,
         alpha if type(alpha) is float else _facts(alpha),
         options,
         None if masks[0] is None and masks[1] is None and masks[2] is None else tuple(map(_facts, masks)),
@@ -92,7 +95,7 @@ def check(request: Request) -> None:
         longest = dict(zip(names[1], packed[2:], strict=True))
         check_varlen(query, key, value, offsets, longest, options.enable_gqa)
         shape = packed[0].shape[0] - 1, query.shape[1], 0, 0
-    check_options(options.scale, options.window_size, options.dropout_p)
+    check_options(options)
     check_alpha_argument(alpha, query.shape[1], query.device)
     check_masks(shape, query.device, *masks)
 
@@ -100,7 +103,7 @@ def check(request: Request) -> None:
 def settle(options: Options, head_dim: int) -> tuple[bool, float, tuple[int, int]]:
     """(causal, scale, window_size); a window that ends at the query is a causal mask."""
     scale, (left, right) = options.scale, options.window_size
-    causal = bool(options.is_causal) or right == 0
+    causal = options.is_causal or right == 0
     window = (-1, -1) if causal and left == -1 else (left, 0 if causal else right)
     return causal, 1.0 / math.sqrt(head_dim) if scale is None else float(scale), window
 

@@ -4,8 +4,10 @@ import torch
 from torch import Tensor
 
 from splashgen.alpha import AlphaClass
+from splashgen.autocast import without_autocast
 from splashgen.autograd import EntmaxFunction
 from splashgen.checks import check_alpha_argument, check_entmax
+from splashgen.checks_values import check_values
 from splashgen.dispatch import kernel_for, memo
 from splashgen.features import alpha_tensor, dtype_of, on_device_of
 from splashgen.kernel import Kernel
@@ -24,7 +26,7 @@ def entmax(x: Tensor, alpha: float | Tensor = 1.5, dim: int = -1) -> Tensor:
     x : Tensor
         Scores: float16, bfloat16, float32; on the CPU also float64. -inf is allowed and gets 0.
     alpha : float or Tensor
-        In (1, 2]; a tensor of one element is read on the device.
+        In [1.0001, 2]; a tensor of one element is read on the device, and checked on a CPU alone.
     dim : int
         Which dimension is normalised.
 
@@ -36,7 +38,7 @@ def entmax(x: Tensor, alpha: float | Tensor = 1.5, dim: int = -1) -> Tensor:
     Raises
     ------
     TypeError, ValueError, IndexError
-        If an argument is none of the above, or α requires a gradient.
+        If an argument is none of the above, or α requires a gradient where gradients are recorded.
 
     Examples
     --------
@@ -45,7 +47,7 @@ def entmax(x: Tensor, alpha: float | Tensor = 1.5, dim: int = -1) -> Tensor:
     tensor([0.5500, 0.4500, 0.0000])
     """
     check_entmax(x, dim)
-    if isinstance(alpha, Tensor) and alpha.requires_grad:
+    if isinstance(alpha, Tensor) and alpha.requires_grad and torch.is_grad_enabled():
         raise ValueError("alpha requires a gradient, which entmax does not compute; pass alpha.detach().")
     check_alpha_argument(alpha, 1, x.device)
     moved = x.movedim(dim, -1)
@@ -71,6 +73,8 @@ def _rowwise(x: Tensor, alpha: float | Tensor) -> Tensor:
     if needs_operator():
         given = (alpha_tensor(alpha, x), 0.0) if isinstance(alpha, Tensor) else (None, float(alpha))
         return entmax_operator(x, *given, training)
+    if x.device.type == "cpu":
+        check_values((0, 0), alpha, None)
     kind = AlphaClass.GENERIC if isinstance(alpha, Tensor) else AlphaClass.of(float(alpha))
     key = Operation.ENTMAX, kind, x.dtype, length_bucket(x.shape[-1]), training, x.device
     kernel: Kernel | None = memo.get(key)
@@ -78,7 +82,7 @@ def _rowwise(x: Tensor, alpha: float | Tensor) -> Tensor:
         problem = Problem(Operation.ENTMAX, kind, dtype_of(x), x.shape[-1], training=training)
         kernel = memo[key] = kernel_for(problem, x.device)
     number = alpha_tensor(alpha, x) if kind is AlphaClass.GENERIC else None
-    with on_device_of(x):
+    with on_device_of(x), without_autocast(x):
         if training:
             result: Tensor = EntmaxFunction.apply(kernel, number, x)
         elif number is None:

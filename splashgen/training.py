@@ -30,7 +30,7 @@ class AlphaSchedule:
     Parameters
     ----------
     start, end : float
-        In (1, 2].
+        In [1.0001, 2].
     steps : int
         Steps from the start to the end, at least 1.
     shape : str

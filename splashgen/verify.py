@@ -1,20 +1,24 @@
 """`verify`: check stored entries anew on the device at hand, with today's templates, torch and triton."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from splashgen.dispatch import clear
 from splashgen.gpu import Gpu
 from splashgen.render import render
-from splashgen.store import Entry, save
-from splashgen.store.entry import Status, Timing
+from splashgen.store import Entry, Freshness, Source, save
+from splashgen.store.entry import Key, Status, Timing
+from splashgen.store.failures import standing
 from splashgen.store.files import load, user_folder
-from splashgen.store.tables import tables
+from splashgen.store.tables import Table, tables
 from splashgen.tune.device import exclusive
 from splashgen.tune.measure.bench import Bench, Tools
 from splashgen.tune.measure.evaluate import Trial
 from splashgen.tune.measure.outcome import Outcome
+from splashgen.tune.measure.outcome import Status as Ended
 
 __all__ = ["Verified", "stored_entries", "verify"]
 
@@ -22,6 +26,8 @@ _SEED = 5_000_011
 """Far from the seeds of tuning, which count trials."""
 _LIMIT_S = 120.0
 _TIMING_S = 2.0
+_LONGEST_REASON = 200
+"""Characters, as the schema allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class Verified:
     """What became of one entry."""
 
     entry: Entry
-    """As it was stored; with its new time, error and hash where it passed."""
+    """As it was stored; with its new time, error and hash where it passed, else with its failure."""
     outcome: Outcome
     """Of the strict gate, or of the timing that followed it."""
     before_ms: float
@@ -41,7 +47,9 @@ class Verified:
 
 
 def stored_entries(gpu: Gpu, folder: Path | None = None) -> list[Entry]:
-    """The entries that the look-up would use on this very chip: the user's, then the shipped ones they leave.
+    """The entries that the look-up would use on this very chip, and those that failed and have no better one.
+
+    The user's go before the shipped ones.
 
     Parameters
     ----------
@@ -56,19 +64,22 @@ def stored_entries(gpu: Gpu, folder: Path | None = None) -> list[Entry]:
         If a file of `folder` cannot be used.
     """
     if folder is None:
-        files = [table.file for table in tables() if table.file is not None]
+        known = tables()
     else:
-        files = [load(path) for path in sorted(folder.glob("*.yaml"))]
-    found: dict[object, Entry] = {}
-    for file in files:
-        if not file.gpu.is_of(gpu):
-            continue
-        for entry in file.entries:
-            known = found.get(entry.key)
-            # What ran comes before what was only planned.
-            if known is None or (known.status is Status.PLANNED and entry.status is not Status.PLANNED):
-                found[entry.key] = entry
-    return list(found.values())
+        known = [Table(path, Source.USER, load(path)) for path in sorted(folder.glob("*.yaml"))]
+    found: dict[Key, list[tuple[Entry, Table]]] = {}
+    for table in known:
+        for entry in table.file.entries if table.file and table.file.gpu.is_of(gpu) else ():
+            found.setdefault(entry.key, []).append((entry, table))
+
+    def order(one: tuple[Entry, Table]) -> tuple[bool, bool, bool, int]:
+        """Best first: what did not fail, what ran, the user's, the newest."""
+        entry, table = one
+        failed = standing(entry, table, known)[0] is Freshness.FAILED
+        newest = -int(entry.tuned_at.replace("-", "") or 0)
+        return failed, entry.status is Status.PLANNED, table.source is Source.SHIPPED, newest
+
+    return [min(ones, key=order)[0] for ones in found.values()]
 
 
 def verify(
@@ -81,8 +92,10 @@ def verify(
 ) -> Iterator[Verified]:
     """Examine and time entries one after another; what passes is stored as measured today.
 
-    Each runs in a worker process that is replaced if a kernel takes it down. An entry that fails is left as
-    it is: its hash or its gate keeps the look-up from trusting it.
+    Each runs in a worker process that is replaced if a kernel takes it down. An entry that fails is
+    stored too, with the reason, and no longer used: a later verification that passes or a tune replaces it.
+    Left as it is where the device was out of memory, or where it is right and only its time could not be
+    measured.
 
     Parameters
     ----------
@@ -91,7 +104,7 @@ def verify(
     gpu : Gpu
         The device of this machine.
     folder : Path, optional
-        Where what passes is stored; the user's config folder if left out.
+        Where results are stored; the user's config folder if left out.
     tools : Tools, optional
         What the worker runs; real kernels if left out.
     notify : callable
@@ -102,11 +115,12 @@ def verify(
     GpuBusyError
         If another process tunes or verifies on the device.
     """
-    with exclusive(gpu), Bench(tools or Tools(), _LIMIT_S) as bench:
+    with exclusive(gpu), Bench(tools or Tools(), _LIMIT_S) as bench, contextlib.ExitStack() as stack:
+        stack.callback(clear)  # the next call takes what passed
         for place, entry in enumerate(entries, 1):
             notify(place, entry)
             result = _one(entry, gpu, bench, _SEED + place)
-            if result.passed:
+            if result.passed or result.entry.failure:
                 save(gpu, [result.entry], folder or user_folder())
             yield result
 
@@ -116,7 +130,7 @@ def _one(entry: Entry, gpu: Gpu, bench: Bench, seed: int) -> Verified:
     strict = bench.finalist(trial)
     timed = bench.trial(trial) if strict.ok else strict
     if not timed.ok:
-        return Verified(entry, timed, entry.time_ms.median)
+        return Verified(_failed(entry, timed), timed, entry.time_ms.median)
     time = timed.time
     renewed = replace(
         entry,
@@ -129,5 +143,20 @@ def _one(entry: Entry, gpu: Gpu, bench: Bench, seed: int) -> Verified:
         default_time_ms=None,
         runner_up=None,
         provenance=None,
+        failure="",
     )
     return Verified(renewed, timed, entry.time_ms.median)
+
+
+def _failed(entry: Entry, outcome: Outcome) -> Entry:
+    """The entry with what was found, or as it was where that says more of the moment than of the config."""
+    if outcome.status is Ended.IMPLAUSIBLE or outcome.reason.startswith("OutOfMemoryError"):
+        return entry
+    try:
+        code_hash = render(entry.problem, entry.config).hash
+    except Exception:  # a template may refuse a config in many ways; the old hash is then as good as any
+        code_hash = entry.code_hash
+    reason = " ".join(f"{outcome.status.value}: {outcome.reason}".split())
+    reason = "".join(character for character in reason if character.isprintable())[:_LONGEST_REASON]
+    today = date.today().isoformat()
+    return replace(entry, code_hash=code_hash, tuned_at=today, provenance=None, failure=reason)

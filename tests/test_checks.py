@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import splashgen
+from splashgen.dispatch import memo
 
 Q = torch.zeros(2, 4, 8, 16)
 OFFSETS = torch.tensor([0, 3, 8], dtype=torch.int32)
@@ -32,17 +33,34 @@ PACKED = torch.zeros(8, 4, 16)
         ({"value": torch.zeros(2, 4, 8, 300)}, ValueError, "value has head dim 300"),
         ({"alpha": 1.0}, ValueError, "scaled_dot_product_attention"),
         ({"alpha": 1}, ValueError, "scaled_dot_product_attention"),
+        ({"alpha": 1.00000001}, ValueError, "scaled_dot_product_attention"),
+        ({"alpha": 1.00009}, ValueError, r"1\.00009, .* at least 1\.0001.*scaled_dot_product_attention"),
         ({"alpha": 0.5}, ValueError, "alpha is 0.5"),
         ({"alpha": 2.5}, ValueError, "alpha is 2.5"),
         ({"alpha": float("nan")}, ValueError, "alpha is nan"),
         ({"alpha": "1.5"}, TypeError, "alpha must be a number"),
         ({"alpha": torch.tensor(2)}, TypeError, "floating-point"),
         ({"alpha": torch.full((3,), 1.5)}, ValueError, r"alpha has shape \(3,\)"),
+        (
+            {"alpha": torch.tensor([1.5, 1.0, 2.0, 1.2])},
+            ValueError,
+            r"alpha holds \[1.5, 1.0, 2.0, .*every value",
+        ),
+        ({"alpha": torch.tensor(2.5)}, ValueError, r"alpha holds \[2.5\]"),
         ({"alpha": torch.tensor(1.5, device="meta")}, ValueError, "alpha is on meta"),
         ({"scale": float("inf")}, ValueError, "scale must be finite"),
         ({"scale": "0.1"}, TypeError, "scale must be a number"),
         ({"window_size": (-2, 0)}, ValueError, "window_size must be"),
-        ({"window_size": 5}, ValueError, "window_size must be"),
+        ({"window_size": (1, 2, 3)}, ValueError, "window_size must be"),
+        ({"window_size": 5}, TypeError, "window_size must be"),
+        ({"window_size": (2.0, 2)}, TypeError, "window_size must be"),
+        ({"window_size": (torch.tensor(2), 2)}, TypeError, "window_size must be"),
+        ({"window_size": (True, 2)}, TypeError, "window_size must be"),
+        ({"is_causal": torch.tensor(True)}, TypeError, "is_causal must be a bool"),
+        ({"is_causal": "no"}, TypeError, "is_causal must be a bool"),
+        ({"enable_gqa": torch.tensor(True)}, TypeError, "enable_gqa must be a bool"),
+        ({"dropout_p": torch.tensor(0.0)}, TypeError, "dropout_p must be a number"),
+        ({"dropout_p": None}, TypeError, "dropout_p must be a number"),
         ({"dropout_p": 0.1}, ValueError, "torch.nn.functional.dropout"),
         ({"sparsity": "very"}, ValueError, "sparsity must be"),
         ({"alibi_slopes": torch.zeros(3)}, ValueError, "alibi_slopes has shape"),
@@ -62,6 +80,21 @@ def test_attention(options: dict[str, Any], error: type[Exception], message: str
         splashgen.attention(**{"query": Q, "key": Q, "value": Q, **options})
 
 
+@pytest.mark.parametrize("name", ["query", "key", "value"])
+def test_a_sparse_tensor_after_a_dense_one_of_its_shape(name: str) -> None:
+    splashgen.attention(Q, Q, Q)
+    with pytest.raises(ValueError, match=rf"{name} has layout .* call {name}.to_dense"):
+        splashgen.attention(**{"query": Q, "key": Q, "value": Q, name: Q.to_sparse()})
+
+
+def test_what_is_refused_is_not_kept() -> None:
+    plans = len(memo)
+    for _ in range(2):
+        with pytest.raises(TypeError, match="is_causal must be a bool"):
+            splashgen.attention(Q, Q, Q, is_causal=torch.tensor(True))
+    assert len(memo) == plans
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
@@ -73,7 +106,22 @@ def test_attention(options: dict[str, Any], error: type[Exception], message: str
         ({"cu_seqlens_k": OFFSETS[:0]}, ValueError, "begin with 0"),
         ({"cu_seqlens_k": OFFSETS.to("meta")}, ValueError, "cu_seqlens_k is on meta"),
         ({"max_seqlen_q": -1}, ValueError, "max_seqlen_q"),
-        ({"max_seqlen_k": 5.0}, ValueError, "max_seqlen_k"),
+        (
+            {"max_seqlen_k": 4},
+            ValueError,
+            "max_seqlen_k is 4, but the longest sequence of cu_seqlens_k has 5",
+        ),
+        (
+            {"cu_seqlens_q": OFFSETS - 1},
+            ValueError,
+            r"cu_seqlens_q is \[-1, 2, 7\], .* from 0 to 8, the rows of q",
+        ),
+        ({"cu_seqlens_q": OFFSETS // 2}, ValueError, r"cu_seqlens_q is \[0, 1, 4\]"),
+        ({"cu_seqlens_k": OFFSETS * 2}, ValueError, r"cu_seqlens_k is \[0, 6, 16\]"),
+        ({"cu_seqlens_k": torch.tensor([0, 9, 8]).int()}, ValueError, r"cu_seqlens_k is \[0, 9, 8\]"),
+        ({"max_seqlen_k": 5.0}, TypeError, "max_seqlen_k"),
+        ({"max_seqlen_k": torch.tensor(5)}, TypeError, "max_seqlen_k"),
+        ({"is_causal": torch.tensor(True)}, TypeError, "is_causal must be a bool"),
     ],
 )
 def test_varlen(options: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -99,6 +147,7 @@ def test_varlen(options: dict[str, Any], error: type[Exception], message: str) -
         ((torch.zeros(3), 1.5, 1), IndexError, "dim is 1"),
         ((torch.zeros(3), 1.5, 0.0), IndexError, "dim is 0.0"),
         ((torch.zeros(3), 1.0), ValueError, "softmax"),
+        ((torch.zeros(3), 1.000001), ValueError, "torch.softmax"),
         ((torch.zeros(3), torch.tensor([1.5, 1.5])), ValueError, "alpha has shape"),
         ((torch.zeros(3), torch.tensor(1.5, requires_grad=True)), ValueError, "alpha.detach"),
     ],

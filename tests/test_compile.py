@@ -1,5 +1,6 @@
 """Compilation for GPUs that are not here. Everything real runs in processes without Triton's interpreter."""
 
+import errno
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from splashgen.alpha import AlphaClass
 from splashgen.cases import case_for
 from splashgen.compile import CompiledKernel, CompilePool, Job, fits
 from splashgen.compile.inputs import meta_inputs
+from splashgen.compile.pool import NotStartedError
 from splashgen.compile.recorder import compiling_for
 from splashgen.config import Config
 from splashgen.errors import KernelError
@@ -140,6 +142,21 @@ def test_a_compiler_that_dies_or_hangs_costs_its_own_job_alone():
         for future in futures:
             with pytest.raises(KernelError, match=r"ended with code -9.*after 0\.5 s"):
                 future.result()
+
+
+def test_a_process_that_cannot_be_started_costs_its_own_job_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown = Job(PROBLEM, Config.of("no_such_family", {}), H100)
+    with CompilePool(processes=1) as pool:
+        with monkeypatch.context() as full:
+            full.setattr("splashgen.compile.pool._start", _no_files)
+            with pytest.raises(NotStartedError, match=r"could not be started: .* Too many open files"):
+                pool.submit(unknown).result()
+        with pytest.raises(KernelError, match="no kernel family"):
+            pool.submit(unknown).result()
+
+
+def _no_files() -> None:
+    raise OSError(errno.EMFILE, "Too many open files")
 
 
 def test_a_pool_needs_a_process():

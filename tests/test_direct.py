@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,6 +126,24 @@ def test_a_backward_pass_is_repeated_for_tensors_that_lie_alike() -> None:
         direct.backward(out, q, k, v, 0.5, (odd,))
         direct.backward(out, q, k, v, 0.5, saved, alpha=odd)
     assert len(kernels.asked) == 10, "nothing is known of addresses that 16 does not divide"
+
+
+def test_views_into_a_growing_buffer_do_not_fill_the_memory() -> None:
+    kernels = _Kernels(["_first"])
+    plan: Any = SimpleNamespace(kernel=kernels.kernel, directs={})
+    direct, (q, k, v) = Direct(kernels.kernel), _tensors()
+    _, saved = direct.forward(q, k, v, 0.5)
+    views = [torch.zeros(1, 2, length, 16)[:, :, :8] for length in range(8, 208)]
+    for view in views:
+        settled, *_ = attend._settled(plan, view, k, v, {})
+        direct.backward(view, q, k, v, 0.5, saved)
+    assert len(plan.directs) == len(direct._backwards) == direct_launches._MOST
+    assert attend._settled(plan, views[-1], k, v, {})[0] is settled, "the newest are kept"
+    kernels.asked.clear()
+    direct.backward(views[-1], q, k, v, 0.5, saved)
+    assert not kernels.asked
+    direct.backward(views[0], q, k, v, 0.5, saved)
+    assert len(kernels.asked) == 1, "the oldest are asked for again"
 
 
 def test_calls_of_growing_lengths_share_what_they_launch_with(monkeypatch: pytest.MonkeyPatch) -> None:

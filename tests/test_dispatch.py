@@ -13,6 +13,7 @@ from splashgen.alpha import AlphaClass
 from splashgen.errors import NoTunedConfigError
 from splashgen.families import family_for
 from splashgen.gpu import CPU, KNOWN_GPUS
+from splashgen.operators import tables
 from splashgen.problem import DType, Operation, Problem
 from splashgen.render import render
 from splashgen.store import Entry, Regime, Status, Timing, save
@@ -131,6 +132,18 @@ def test_digest_changes_with_the_tables() -> None:
     assert before == splashgen.table_digest()
     save(CPU, [tuned()])
     assert splashgen.table_digest() != before
+
+
+def test_a_trace_takes_what_another_process_has_tuned_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPLASHGEN_FALLBACK", "quiet")
+    before = dispatch.kernel_for(PROBLEM, DEVICE)
+    traced = tables()
+    assert dispatch.kernel_for(PROBLEM, DEVICE) is before, "nothing was written"
+    entry = tuned()
+    save(CPU, [entry])
+    assert dispatch.kernel_for(PROBLEM, DEVICE) is before, "eager calls go on as they began"
+    assert tables() != traced
+    assert dispatch.kernel_for(PROBLEM, DEVICE).config == entry.config
 
 
 def test_no_family_is_a_clear_error() -> None:

@@ -51,6 +51,48 @@ def test_matches_the_reference(name: str) -> None:
         torch.testing.assert_close(one, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", FEATURES)
+def test_the_default_device_does_not_matter(name: str) -> None:
+    q, k, v = drawn()
+    dout = torch.randn(2, 4, 33, 8, dtype=torch.float64)
+
+    def computed() -> tuple[torch.Tensor, ...]:
+        out, tau, support = splashgen.attention(
+            q, k, v, return_tau=True, return_support=True, **FEATURES[name]
+        )
+        return out, tau, support, *torch.autograd.grad(out, (q, k, v), dout)
+
+    expected = computed()
+    with torch.device("meta"):
+        ours = computed()
+    assert all(map(torch.equal, ours, expected))
+
+
+def test_alibi_slopes_are_as_precise_as_the_query() -> None:
+    q, k, v = drawn()
+    slopes = torch.tensor([1 / 3, 1 / 7, 0.1, 0.0], dtype=torch.float64)
+    truth = reference.attention(q, k, v, alibi_slopes=slopes)
+    ours = splashgen.attention(q, k, v, alibi_slopes=slopes)
+    compiled = torch.compile(splashgen.attention, fullgraph=True, backend="eager")
+    for out in (ours, compiled(q, k, v, alibi_slopes=slopes)):
+        torch.testing.assert_close(out, truth, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("gain", [1.0, 4.0])
+def test_alpha_near_1_is_within_the_budget_of_float32(gain: float) -> None:
+    tensors = torch.randn(4, 1, 2, 256, 64, generator=torch.Generator().manual_seed(0))
+    tensors[0] *= gain
+    q, k, v, dout = tensors.unbind()
+    inputs = [tensor.clone().requires_grad_() for tensor in (q, k, v)]
+    out = splashgen.attention(*inputs, alpha=1.005)
+    gradients = torch.autograd.grad(out, inputs, dout)
+    exact = reference.attention_gradients(q, k, v, dout, alpha=1.005)
+    rounded = reference.attention_gradients(q, k, v, dout, alpha=1.005, rounded_to=torch.float32)
+    named = dict(zip(("dq", "dk", "dv"), gradients, strict=True))
+    verdict = judge({"out": out.detach(), **named}, exact, rounded)
+    assert verdict.passed, verdict.sentence
+
+
 def test_gradcheck() -> None:
     q, k, v = (tensor[:, :, :7].detach().requires_grad_() for tensor in drawn(2, 1))
     assert torch.autograd.gradcheck(
@@ -237,6 +279,10 @@ def test_nothing_to_compute(batch: int, n_q: int, n_k: int) -> None:
     assert out.shape == (batch, 2, n_q, 8) and not out.any() and tau.isinf().all()
     out.sum().backward()
     assert not q.grad.any() and not k.grad.any()
+    alpha = torch.tensor([1.3, 1.7], requires_grad=True)
+    fixed_q, fixed_k = q.detach(), k.detach()
+    splashgen.attention(fixed_q, fixed_k, fixed_k, alpha=alpha).sum().backward()
+    assert torch.equal(alpha.grad, torch.zeros(2))
 
 
 def test_second_call_takes_the_plan_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:

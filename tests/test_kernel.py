@@ -5,6 +5,7 @@ import inspect
 import os
 import py_compile
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -86,6 +87,23 @@ def test_a_folder_that_is_a_link_is_passed_over(tmp_path: Path) -> None:
     path = file_of(built())
     assert path.is_file() and elsewhere not in path.parents and source_folder() not in path.parents
     assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("usable", [True, False])
+def test_nothing_is_left_in_the_folder_for_temporary_files(usable: bool, tmp_path: Path) -> None:
+    """A file in place of the cache folder makes that unusable."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    (tmp_path / "cache").mkdir() if usable else (tmp_path / "cache").write_text("")
+    script = "import os, torch, splashgen; splashgen.entmax(torch.ones(2, 3))"
+    script += "; print(os.listdir(os.environ['TMPDIR']))"
+    folders = {"TMPDIR": str(temporary), "SPLASHGEN_CACHE_DIR": str(tmp_path / "cache")}
+    environment = {**os.environ, **folders, "SPLASHGEN_FALLBACK": "quiet"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ("splashgen-" in done.stdout) is not usable
+    assert not list(temporary.glob("splashgen-*"))
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can give files away")

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 import splashgen
+from splashgen.alpha import LEAST_ALPHA
+from splashgen.learned import learned_alpha
 from splashgen.nn import EntmaxAttention, nape_slopes
 
 pytestmark = pytest.mark.filterwarnings("ignore:No config is tuned")
@@ -36,10 +38,18 @@ def test_is_attention_between_projections() -> None:
     torch.testing.assert_close(layer(x, context), expected)
 
 
-@pytest.mark.parametrize("alpha", [1.01, 1.5, 1.9])
+@pytest.mark.parametrize("alpha", [LEAST_ALPHA, 1.01, 1.5, 1.9, 2.0])
 def test_learned_alpha_starts_where_it_is_told(alpha: float) -> None:
     layer = EntmaxAttention(16, 2, alpha=alpha, learn_alpha=True)
-    torch.testing.assert_close(1 + torch.sigmoid(layer.z), torch.full((2,), alpha))
+    torch.testing.assert_close(learned_alpha(layer.z), torch.full((2,), alpha), atol=2e-4, rtol=0)
+
+
+def test_learned_alpha_stays_in_its_range_and_moves_everywhere() -> None:
+    z = torch.tensor([-1000.0, -12.0, 0.0, 12.0, 1000.0], requires_grad=True)
+    alpha = learned_alpha(z)
+    assert alpha.min() >= torch.tensor(LEAST_ALPHA) and alpha.max() <= 2.0
+    alpha.sum().backward()
+    assert (z.grad[1:4] > 0).all()
 
 
 def test_scaling_starts_as_none() -> None:

@@ -178,6 +178,23 @@ def test_explicit_gradients_are_those_of_autograd(name, rows, alpha):
         torch.testing.assert_close(actual, true, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("alpha", [1.2, 4 / 3, 1.5, 2.0])
+def test_second_derivatives_of_the_scores(alpha):
+    x = normal(3, 7, gain=2.0).requires_grad_()
+    assert torch.autograd.gradgradcheck(lambda x: reference.entmax(x, alpha), (x,))
+
+
+def test_second_derivatives_of_attention():
+    leaves = [normal(1, 1, 5, 4).requires_grad_() for _ in range(3)]
+    assert torch.autograd.gradgradcheck(lambda q, k, v: reference.attention(q, k, v, alpha=1.5), leaves)
+
+
+def test_the_gradient_of_alpha_has_no_derivative():
+    x, alpha = normal(3, 7).requires_grad_(), torch.tensor(1.4, dtype=torch.float64, requires_grad=True)
+    with pytest.raises(RuntimeError, match="gradient of alpha cannot be differentiated again"):
+        torch.autograd.grad(reference.entmax(x, alpha).square().sum(), x, create_graph=True)
+
+
 def test_attention_passes_gradcheck():
     *tensors, _ = problem(4, 5)
     alpha = torch.tensor([1.3, 1.7], dtype=torch.float64, requires_grad=True)

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 import splashgen
+from splashgen import reference
+from splashgen.alpha import LEAST_ALPHA
 
 pytestmark = pytest.mark.filterwarnings("ignore:No config is tuned")
 
@@ -30,6 +32,16 @@ def test_named_forms() -> None:
 def test_gradcheck() -> None:
     x = torch.randn(3, 7, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda t: splashgen.entmax(t, 1.5), (x,))
+
+
+@pytest.mark.parametrize("workload", [(2, 1.0), (64, 1.0), (1000, 3.0), (5000, 0.0), (5000, 20.0)])
+def test_rows_sum_to_1_at_the_smallest_alpha(workload: tuple[int, float]) -> None:
+    """In float32, whose rounding p = 1/(α-1) multiplies by 10⁴."""
+    n, spread = workload
+    x = spread * torch.randn(32, n, generator=torch.Generator().manual_seed(0))
+    y, truth = splashgen.entmax(x, LEAST_ALPHA), reference.entmax(x, LEAST_ALPHA)
+    assert (y.double().sum(-1) - 1.0).abs().max() < 1e-3
+    assert (y - truth).norm() < 5e-4 * truth.norm()
 
 
 def test_tensor_alpha() -> None:

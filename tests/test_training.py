@@ -27,7 +27,7 @@ def test_halfway() -> None:
     ("options", "message"),
     [
         ({"start": 1.0}, "softmax"),
-        ({"end": 3.0}, r"\(1, 2\]"),
+        ({"end": 3.0}, r"\[1\.0001, 2\]"),
         ({"steps": 0}, "steps must be an int of at least 1"),
         ({"warmup": -1}, "warmup must be an int of at least 0"),
         ({"shape": "sudden"}, "linear, cosine, exponential"),

@@ -46,8 +46,8 @@ def winners(source: str, gpu: Gpu) -> dict[Key, Won]:
     for path in sorted(folder.glob(f"{gpu.slug}*.yaml")) if "://" not in source else ():
         file = load(path)
         for entry in file.entries if file.gpu.is_of(gpu) else ():
-            known = found.get(entry.key)
-            if entry.status is Status.MEASURED and (known is None or known.entry.config != entry.config):
+            known, ran = found.get(entry.key), entry.status is Status.MEASURED and not entry.failure
+            if ran and (known is None or known.entry.config != entry.config):
                 found[entry.key] = Won(entry)
     if not found:
         raise SplashgenError(

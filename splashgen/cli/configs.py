@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from splashgen.store import TunedFile
+    from splashgen.store import Entry, TunedFile
+    from splashgen.store.tables import Table
 
 __all__ = ["app"]
 
@@ -32,6 +33,7 @@ def list_(as_json: JsonOption = False) -> None:
             "gpu": table.file.gpu.name if table.file else None,
             "entries": len(table.file.entries) if table.file else 0,
             "regimes": _regimes(table.file),
+            "failed": sum(bool(entry.failure) for entry in table.file.entries) if table.file else 0,
             "trouble": table.trouble or None,
         }
         for table in tables()
@@ -39,6 +41,7 @@ def list_(as_json: JsonOption = False) -> None:
     lines = [
         f"{one['source']:<8} {one['entries']:>4}  {one['file']}  {one['trouble'] or one['gpu']}"
         + "".join(f", {count} {regime}" for regime, count in one["regimes"].items())
+        + (f", {one['failed']} failed" if one["failed"] else "")
         for one in facts
     ]
     _show(facts, lines or ["No file of tuned configs was found."], as_json)
@@ -50,7 +53,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show the entries of a file, or of all files of a device."""
-    facts = [
+    facts: list[dict[str, Any]] = [
         {
             "problem": str(entry.problem),
             "regime": entry.regime.value,
@@ -58,15 +61,17 @@ def show(
             "time_ms": entry.time_ms.median,
             "gain": entry.default_time_ms.median / entry.time_ms.median if entry.default_time_ms else None,
             "freshness": grade,
+            "why": why or None,
             "config": entry.config.as_dict(),
         }
-        for opened in _opened(file)
-        for entry, grade in _graded(opened)
+        for entry, grade, why in _graded(_opened(file))
     ]
     lines = [
         f"{one['problem']} ({one['regime']}): {one['time_ms']:.4g} ms"
         + (f", {one['gain']:.2f}x the default's speed" if one["gain"] else "")
-        + f" ({one['status']}, {one['freshness']})\n    "
+        + f" ({one['status']}, {one['freshness']})"
+        + (f"\n    not used: {one['why']}" if one["freshness"] == "failed" else "")
+        + "\n    "
         + ", ".join(f"{name}={value}" for name, value in one["config"].items())
         for one in facts
     ]
@@ -100,12 +105,12 @@ def validate(
 
 @app.command()
 def diff(first: Path, second: Path, as_json: JsonOption = False) -> None:
-    """Compare two files entry by entry; exit with 1 if they differ in a config or a status."""
+    """Compare two files entry by entry; exit with 1 if they differ in a config, a status or a failure."""
     ours, theirs = ({entry.key: entry for entry in _load(path).entries} for path in (first, second))
     facts: list[dict[str, Any]] = []
     for key in sorted(ours.keys() | theirs.keys(), key=str):
         before, after = ours.get(key), theirs.get(key)
-        if before and after and (before.config, before.status) == (after.config, after.status):
+        if before and after and _answer(before) == _answer(after):
             continue
         change = "changed" if before and after else "removed" if before else "added"
         facts.append(
@@ -135,7 +140,10 @@ def merge(
     output: Annotated[Path, typer.Option("--output", "-o", dir_okay=False, help="The file to write.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Merge files by measured time, where times compare; the later entry wins where they do not."""
+    """Merge files by measured time, where times compare; the later entry wins where they do not.
+
+    An entry that failed `splashgen verify` gives way to any other that is not the same code.
+    """
     from splashgen.errors import ConfigFileError
     from splashgen.store import write
     from splashgen.store.merging import merge as merged
@@ -157,6 +165,11 @@ def schema() -> None:
     typer.echo(json.dumps(json_schema(), indent=2))
 
 
+def _answer(entry: "Entry") -> tuple[Any, ...]:
+    """What of an entry decides about calls."""
+    return entry.config, entry.status, bool(entry.failure)
+
+
 def _show(facts: Any, lines: list[str], as_json: bool) -> None:
     typer.echo(json.dumps(facts, indent=2) if as_json else "\n".join(lines))
 
@@ -176,13 +189,14 @@ def _load(path: Path) -> "TunedFile":
         raise _failure(error) from None
 
 
-def _opened(file: Path) -> list["TunedFile"]:
+def _opened(file: Path) -> list["Table"]:
     """The file itself, or the tables of the device that it names."""
-    from splashgen.store.tables import tables
+    from splashgen.store import Source
+    from splashgen.store.tables import Table, tables
 
     if file.suffix or file.exists():
-        return [_load(file)]
-    found = [table.file for table in tables() if table.slug == str(file) and table.file]
+        return [Table(file, Source.USER, _load(file))]
+    found = [table for table in tables() if table.slug == str(file) and table.file]
     if not found:
         raise _failure(ValueError(f"There is no file {file}, and no device of that name has tuned configs."))
     return found
@@ -194,7 +208,13 @@ def _regimes(file: "TunedFile | None") -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _graded(file: "TunedFile") -> list[tuple[Any, str]]:
-    from splashgen.store import freshness
+def _graded(found: list["Table"]) -> list[tuple["Entry", str, str]]:
+    """Every entry with its grade and the sentence about it."""
+    from splashgen.store.failures import standing
 
-    return [(entry, freshness(entry, file.provenance)[0].value) for entry in file.entries]
+    graded = []
+    for table in found:
+        for entry in table.file.entries if table.file else ():
+            grade, why = standing(entry, table, found)
+            graded.append((entry, grade.value, why))
+    return graded

@@ -18,7 +18,7 @@ def gpus(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
     counts = dict.fromkeys(listed, 0)
     for table in tables():
         if table.file and table.slug in counts:
-            counts[table.slug] += len(table.file.entries)
+            counts[table.slug] += sum(not entry.failure for entry in table.file.entries)
     facts = [
         {
             "slug": gpu.slug,

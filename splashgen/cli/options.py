@@ -63,7 +63,7 @@ class Choice:
         typer.Option(help="bfloat16, float16, float32, float64; bfloat16 if left out, on a CPU float32."),
     ] = None
     alpha: Annotated[
-        str, typer.Option(help="A number in (1, 2], such as 1.5 or 4/3, or generic: read at each call.")
+        str, typer.Option(help="A number in [1.0001, 2], such as 1.5 or 4/3, or generic: read at each call.")
     ] = "1.5"
     causal: Annotated[bool, typer.Option("--causal/--no-causal", help="Each query sees its past alone.")] = (
         False

@@ -28,7 +28,7 @@ def plan(
     head_dim: Annotated[int | None, typer.Option(min=1, max=MAX_HEAD_DIM, help="Of query and key.")] = None,
     dtype: Annotated[str | None, typer.Option(help="bfloat16 (if left out), float16 or float32.")] = None,
     alpha: Annotated[
-        str | None, typer.Option(help="In (1, 2], such as 4/3, or generic; 1.5 if left out.")
+        str | None, typer.Option(help="In [1.0001, 2], such as 4/3, or generic; 1.5 if left out.")
     ] = None,
     causal: Annotated[
         bool | None, typer.Option("--causal/--no-causal", help="Causal attention if left out.")

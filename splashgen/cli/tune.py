@@ -34,7 +34,7 @@ def tune(
         str | None, typer.Option(help="bfloat16, float16, float32, float64; bfloat16 on a GPU if left out.")
     ] = None,
     alpha: Annotated[
-        str | None, typer.Option(help="In (1, 2], such as 4/3, or generic; 1.5 if left out.")
+        str | None, typer.Option(help="In [1.0001, 2], such as 4/3, or generic; 1.5 if left out.")
     ] = None,
     causal: Annotated[
         bool | None, typer.Option("--causal/--no-causal", help="Causal attention if left out.")

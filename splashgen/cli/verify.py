@@ -21,7 +21,9 @@ def verify(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check the stored configs of this machine with the strict gate, time them, and store what passes.
+    """Check the stored configs of this machine with the strict gate, time them, and store the results.
+
+    What passes is stored as measured today; what fails is no longer used until it passes or is tuned anew.
 
     Exit code 1 if an entry failed or the device is busy, 2 if the device is another one or there is no such
     folder.
@@ -63,7 +65,8 @@ def verify(
 
 def _line(result: "Verified") -> str:
     if not result.passed:
-        return f"  {result.outcome.status.value}: {result.outcome.reason}"
+        text = f"  {result.outcome.status.value}: {result.outcome.reason}"
+        return f"{text} It is no longer used." if result.entry.failure else text
     after = result.entry.time_ms.median
     return f"  right; {after:.4g} ms, {result.before_ms:.4g} ms when it was stored"
 

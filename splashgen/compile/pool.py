@@ -21,9 +21,13 @@ from splashgen.errors import KernelError
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 
-__all__ = ["CompilePool", "Job", "Work", "compile_many"]
+__all__ = ["CompilePool", "Job", "NotStartedError", "Work", "compile_many"]
 
 Answer_co = TypeVar("Answer_co", covariant=True)
+
+
+class NotStartedError(KernelError):
+    """A job was not compiled because the machine had no process, file or memory left for it."""
 
 
 class Work(Protocol[Answer_co]):
@@ -120,7 +124,10 @@ class CompilePool:
         try:
             worker = self._idle.get_nowait()
         except queue.Empty:
-            worker = _start()
+            try:
+                worker = _start()
+            except OSError as error:
+                raise NotStartedError(f"A compile process could not be started: {error}.") from error
         assert worker.stdin is not None and worker.stdout is not None
         alarm = threading.Timer(self._limit_s, _kill, [worker])
         alarm.start()

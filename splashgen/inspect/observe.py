@@ -80,7 +80,7 @@ def observe(model: Any, inputs: Any, look: Callable[[Call], None], alpha: float 
     if not calls:
         raise ValueError(
             f"{type(model).__name__} made no call that can be looked at: its attention does not go through "
-            "Transformers' interface in this release, or its sequences are packed."
+            "Transformers' interface in this release."
         )
 
 

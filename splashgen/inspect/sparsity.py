@@ -1,12 +1,12 @@
 """`sparsity`: how many keys each head attends to, and the share of its tiles that must be computed."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 import splashgen
+from splashgen.autocast import cast, without_autocast
 from splashgen.density import tiled
 from splashgen.inspect.observe import Call, observe
 from splashgen.reference.visibility import Visibility
@@ -67,9 +67,15 @@ def sparsity(model: Any, inputs: Any, alpha: float | None = None) -> list[HeadSp
     return found
 
 
-@torch.no_grad()
-def sparsity_of(call: Call) -> Iterator[HeadSparsity]:
+def sparsity_of(call: Call) -> list[HeadSparsity]:
     """The heads of one call; costs one more product of all queries and keys."""
+    # As the model's own call casts them, so that τ and the scores belong together.
+    query, key, value = cast(call.query, call.key, call.value)
+    with torch.no_grad(), without_autocast(query):
+        return _heads(replace(call, query=query, key=key, value=value))
+
+
+def _heads(call: Call) -> list[HeadSparsity]:
     query, key, options = call.query, call.key, call.options
     (batch, heads, n_q, head_dim), n_k = query.shape, key.shape[2]
     _, tau = splashgen.attention(query, key, call.value, alpha=call.alpha, return_tau=True, **options)
@@ -92,8 +98,8 @@ def sparsity_of(call: Call) -> Iterator[HeadSparsity]:
         sums = (alive & counted, seen & counted, tiled(alive, BLOCK), tiled(seen, BLOCK))
         totals += torch.stack([flags.sum((0, 2, 3)) for flags in sums])
     queries = max(int(real.sum()), 1)
-    for head, (alive_keys, seen_keys, alive_tiles, seen_tiles) in enumerate(totals.T.tolist()):
-        yield HeadSparsity(
+    return [
+        HeadSparsity(
             name=call.name,
             layer=call.layer,
             head=head,
@@ -105,3 +111,5 @@ def sparsity_of(call: Call) -> Iterator[HeadSparsity]:
             visible=seen_keys / queries,
             tile_density=alive_tiles / max(seen_tiles, 1.0),
         )
+        for head, (alive_keys, seen_keys, alive_tiles, seen_tiles) in enumerate(totals.T.tolist())
+    ]

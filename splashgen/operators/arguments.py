@@ -7,7 +7,14 @@ from torch import Tensor
 
 from splashgen.alpha import AlphaClass
 from splashgen.dispatch import kernel_for
-from splashgen.features import Packed, alpha_tensor, attention_problem, feature_arguments, tau_of_nothing
+from splashgen.features import (
+    Packed,
+    alpha_tensor,
+    attention_problem,
+    feature_arguments,
+    precise,
+    tau_of_nothing,
+)
 from splashgen.kernel import Kernel
 from splashgen.operators.tracing import probable
 from splashgen.store.entry import Regime
@@ -110,7 +117,9 @@ class Arguments(NamedTuple):
         shape = (0, 0, 0, 0) if self.packed else (*self.query.shape[:3], self.key.shape[2])
         masks = {name: getattr(self, name) for name in ("alibi_slopes", "key_padding", "attn_mask")}
         window_size = self.window_left, self.window_right
-        features = feature_arguments(cast(Any, shape), window_size, **masks, packed=self.packed)
+        features = feature_arguments(
+            cast(Any, shape), window_size, **masks, packed=self.packed, precision=precise(self.query)
+        )
         if self.alpha is not None or AlphaClass.of(self.alpha_number) is AlphaClass.GENERIC:
             number = self.alpha_number if self.alpha is None else self.alpha
             features["alpha"] = alpha_tensor(number, self.query)

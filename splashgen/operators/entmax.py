@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from splashgen.alpha import AlphaClass
+from splashgen.autocast import without_autocast
 from splashgen.dispatch import kernel_for
 from splashgen.features import alpha_tensor, dtype_of, on_device_of
 from splashgen.kernel import Kernel
@@ -19,7 +20,7 @@ __all__ = ["entmax_operator"]
 def entmax_operator(x: Tensor, alpha: Tensor | None, alpha_number: float, training: bool = False) -> Tensor:
     """α-entmax of each row of x (rows, n); `training` says which config to take."""
     kernel, arguments = _call(x, alpha, alpha_number, training)
-    with on_device_of(x):
+    with on_device_of(x), without_autocast(x):
         y: Tensor = kernel.forward(rows(x), **arguments)[0]
     return y
 
@@ -28,7 +29,7 @@ def entmax_operator(x: Tensor, alpha: Tensor | None, alpha_number: float, traini
 def _entmax_backward(dy: Tensor, y: Tensor, alpha: Tensor | None, alpha_number: float) -> Tensor:
     kernel, arguments = _call(y, alpha, alpha_number, training=True)
     assert kernel.backward is not None
-    with on_device_of(y):
+    with on_device_of(y), without_autocast(y):
         dx: Tensor = kernel.backward(rows(dy), (y,), **arguments)
     return dx.contiguous()
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from splashgen.autocast import without_autocast
 from splashgen.features import on_device_of, precise
 from splashgen.kernel import Kernel
 from splashgen.operators.arguments import Arguments
@@ -21,7 +22,7 @@ def gradients(kernel: Kernel, dout: Tensor, given: Arguments, saved: Sequence[Te
     """What the kernel's backward pass makes of `saved`, the outputs of its forward pass but the first."""
     assert kernel.backward is not None
     query, key, value = given.query, given.key, given.value
-    with on_device_of(query):
+    with on_device_of(query), without_autocast(query):
         found = kernel.backward(
             aligned(dout),
             aligned(query),

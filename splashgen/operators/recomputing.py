@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from splashgen.autocast import without_autocast
 from splashgen.features import on_device_of
 from splashgen.kernel import Kernel
 from splashgen.operators.arguments import SCHEMA, Arguments, empty_outputs
@@ -17,7 +18,7 @@ __all__ = ["attention_keeping_nothing", "forward"]
 def forward(kernel: Kernel, given: Arguments) -> list[Tensor]:
     """[out, τ, whatever else the kernel keeps]."""
     q, k, v = aligned(given.query), aligned(given.key), aligned(given.value)
-    with on_device_of(given.query):
+    with on_device_of(given.query), without_autocast(given.query):
         out, saved = kernel.forward(q, k, v, given.scale, **given.features())
     return [out, *saved]
 

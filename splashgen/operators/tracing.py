@@ -5,7 +5,7 @@ from torch._C._functorch import TransformType, peek_interpreter_stack
 from torch.compiler import is_compiling
 from torch.fx.experimental import symbolic_shapes
 
-from splashgen.dispatch import table_digest
+from splashgen.dispatch import forget_older, table_digest
 
 __all__ = ["needs_operator", "probable", "tables", "transformed"]
 
@@ -52,5 +52,7 @@ def tables() -> str:
     """What configs are chosen from, as a constant of the graph that torch.compile traces.
 
     Torch keeps graphs on disk and finds them by what is in them: after a tune it must not find the old one.
+    Nor must the new one be traced with the kernels of before.
     """
+    forget_older()
     return table_digest()

@@ -27,6 +27,7 @@ def starts(problem: Problem, gpu: Gpu) -> tuple[Config, ...]:
         for entry in table.file.entries if table.file else ():
             if (
                 entry.status is Status.MEASURED
+                and not entry.failure
                 and entry.config.family == family.name
                 and entry.problem.bucketed() == problem.bucketed()
             ):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from splashgen.compile import CompiledKernel, CompilePool, Job
 from splashgen.compile.loops import Loop
+from splashgen.compile.pool import NotStartedError
 from splashgen.config import Config
 from splashgen.errors import KernelError
 from splashgen.gpu import Gpu
@@ -77,7 +78,7 @@ def _finish(done: "Future[tuple[CompiledKernel, ...]]", answer: "Future[Answer]"
     if error is None:
         _write(path, done.result())
         answer.set_result(done.result())
-    elif isinstance(error, KernelError):
+    elif isinstance(error, KernelError) and not isinstance(error, NotStartedError):
         answer.set_result(error)
     else:
         answer.set_exception(error)

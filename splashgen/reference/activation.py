@@ -27,7 +27,7 @@ def entmax(x: torch.Tensor, alpha: Alpha, dim: int = -1) -> torch.Tensor:
     Returns
     -------
     torch.Tensor
-        float64, of x's shape; differentiable once.
+        float64, of x's shape. Twice differentiable in `x`, once in α.
 
     Raises
     ------
@@ -50,16 +50,26 @@ class _Entmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, alpha: Alpha) -> torch.Tensor:
         rows = solve(x, alpha)
-        ctx.save_for_backward(rows.y, rows.tau, *([alpha] if isinstance(alpha, torch.Tensor) else []))
+        probabilities = rows.probabilities
+        tensors = [alpha] if isinstance(alpha, torch.Tensor) else []
+        ctx.save_for_backward(probabilities, rows.y, rows.tau, *tensors)
         ctx.alpha = None if isinstance(alpha, torch.Tensor) else alpha
-        return rows.probabilities
+        return probabilities
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        y, tau, *tensors = ctx.saved_tensors
+        probabilities, y, tau, *tensors = ctx.saved_tensors
         rows = Rows(tensors[0] if tensors else ctx.alpha, y, tau)
         slopes = rows.slopes
+        if torch.is_grad_enabled():  # it is to be differentiated again
+            if ctx.needs_input_grad[1]:
+                raise RuntimeError(
+                    "The gradient of alpha cannot be differentiated again; leave out create_graph=True, or "
+                    "pass alpha.detach() where only the scores' second derivatives are wanted."
+                )
+            # The same numbers as functions of P, which autograd follows back to the scores.
+            support = slopes > 0.0
+            slopes = torch.where(support, torch.where(support, probabilities, 1.0) ** (2.0 - rows.alpha), 0.0)
         total = slopes.sum(-1, keepdim=True)
         mean = (slopes * gradient).sum(-1, keepdim=True) / torch.where(total == 0.0, 1.0, total)
         centred = gradient - mean

@@ -69,7 +69,7 @@ def checked_alpha(alpha: Alpha) -> Alpha:
         If a value lies outside.
     """
     if not isinstance(alpha, torch.Tensor):
-        return check_alpha(alpha)
+        return check_alpha(alpha, least=1.0)
     if not bool(((alpha > 1) & (alpha <= 2)).all()):
         raise ValueError(f"alpha holds {alpha.detach().tolist()}, but every value must lie in (1, 2].")
     return alpha.double()

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from splashgen.gpu import CPU, KNOWN_GPUS
 from splashgen.problem import Problem
-from splashgen.store import Freshness, Regime, freshness
+from splashgen.store import Freshness, Regime
+from splashgen.store.failures import standing
 from splashgen.store.tables import tables
 from splashgen.tune.presets import PRESETS, preset
 
@@ -16,6 +17,7 @@ MEANINGS = {
     "transferred": "checked on the chip, timed on another",
     "planned": "compiled for the chip and ranked by a model, never run on it",
     "changed": "its kernel's code has changed since: not used until splashgen verify passes it",
+    "failed": "splashgen verify did not pass it: not used until it does, or until a tune replaces it",
     "none": "nothing of its own: a relative answers, or the default",
 }
 """The states of a problem on a chip, best first."""
@@ -70,9 +72,8 @@ def _states() -> dict[tuple[Problem, str], str]:
         for entry in table.file.entries if table.file else ():
             if entry.regime is not Regime.MIXED:
                 continue
-            assert table.file is not None
-            changed = freshness(entry, table.file.provenance)[0] is Freshness.CHANGED
-            state = "changed" if changed else entry.status.value
+            grade = standing(entry, table, tables())[0]
+            state = grade.value if grade in (Freshness.CHANGED, Freshness.FAILED) else entry.status.value
             key = entry.problem.bucketed(), table.slug
             best[key] = min(best.get(key, "none"), state, key=order.index)
     return best

@@ -66,6 +66,7 @@ _SHADES = {
     "transferred": "best",
     "planned": "default",
     "changed": "loss",
+    "failed": "ink",
     "none": "grid",
 }
 

@@ -82,6 +82,8 @@ class Entry:
     runner_up: RunnerUp | None = None
     provenance: Provenance | None = None
     """None: what its file says."""
+    failure: str = ""
+    """What `splashgen verify` found on the day of `tuned_at`: such an entry is not used. Empty: nothing."""
 
     @property
     def key(self) -> Key:

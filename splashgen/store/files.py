@@ -73,7 +73,7 @@ def checked(path: Path, data: bytes) -> TunedFile:
 def salvaged(path: Path) -> TunedFile | None:
     """What is valid in a file that is not: an upgrade may know a parameter that its entries lack.
 
-    None if nothing in it can be used.
+    None if it does not even say what chip it is of.
     """
     try:
         raw = parse(read_bytes(path))
@@ -85,7 +85,7 @@ def salvaged(path: Path) -> TunedFile | None:
         with contextlib.suppress(ValueError):
             entry = EntryModel.model_validate(values).build()
             entries[entry.key] = entry
-    return whole.build(tuple(entries.values())) if entries else None
+    return whole.build(tuple(entries.values()))
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -66,6 +66,8 @@ def _order(entry: Entry) -> tuple[Any, ...]:
 
 
 def _summary(entry: Entry) -> str:
+    if entry.failure:
+        return f"{entry.title}: failed `splashgen verify` on {entry.tuned_at}, not used"
     if entry.status is Status.PLANNED:
         return f"{entry.title}: predicted {entry.time_ms.median:.2g} ms, never run"
     text = f"{entry.title}: {entry.time_ms.median:.4g} ms"

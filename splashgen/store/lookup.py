@@ -9,9 +9,10 @@ from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.store.distance import differences, distance
 from splashgen.store.entry import Entry, Regime, Status
+from splashgen.store.failures import standing
 from splashgen.store.key import tuning_key
 from splashgen.store.match import Match, Rung, Source, Step
-from splashgen.store.staleness import Freshness, freshness
+from splashgen.store.staleness import Freshness
 from splashgen.store.tables import Table, tables
 
 __all__ = ["lookup"]
@@ -34,7 +35,8 @@ class _Candidate:
         other_regime = self.entry.regime is not regime
         source = _SOURCES.index(self.table.source)
         rank = _RUNGS.index(self.rung), self.distance, self.foreign, other_regime, source
-        return *rank, -self.entry.problem.seq_len, str(self.entry.problem), self.table.path.name
+        problem, newest = self.entry.problem, -int(self.entry.tuned_at.replace("-", "") or 0)
+        return *rank, -problem.seq_len, str(problem), newest, self.table.path.name
 
 
 def lookup(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> Match:
@@ -45,7 +47,8 @@ def lookup(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> Match:
     default. Operation, α class, dtype, causality and training must match; the rest transfers by `distance`.
     An entry of another regime is not asked, but for the mixture's, which goes after the regime's own where
     both are equally near.
-    Entries that do not fit this chip, or whose code has changed, are passed over with their reasons.
+    Entries that do not fit this chip, whose code has changed, or that `splashgen verify` did not pass are
+    passed over with their reasons.
 
     Raises
     ------
@@ -116,6 +119,5 @@ def _verdict(one: _Candidate, problem: Problem, gpu: Gpu) -> tuple[str, str]:
     objection = family.space.objection(problem, gpu, one.entry.config)
     if objection:
         return f"it does not fit here: {objection}", ""
-    assert one.table.file is not None
-    grade, why = freshness(one.entry, one.table.file.provenance)
-    return (why, "") if grade is Freshness.CHANGED else ("used", why)
+    grade, why = standing(one.entry, one.table, tables())
+    return (why, "") if grade in (Freshness.CHANGED, Freshness.FAILED) else ("used", why)

@@ -1,9 +1,11 @@
 """Merging files of tuned configs that several people or machines made for one chip."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 
 from splashgen.store.entry import Entry, Key, Status, TunedFile
+from splashgen.store.failures import covers
 from splashgen.store.provenance import Provenance, minor
 
 __all__ = ["merge", "prefer"]
@@ -26,15 +28,27 @@ def merge(files: Sequence[TunedFile]) -> TunedFile:
             "merge those of each chip by themselves."
         )
     common = files[-1].provenance
-    best: dict[Key, Entry] = {}
+    known: dict[Key, list[Entry]] = {}
     for file in files:
         for entry in file.entries:
             own = replace(entry, provenance=entry.provenance or file.provenance)
-            best[own.key] = prefer(best[own.key], own) if own.key in best else own
-    entries = tuple(
-        replace(entry, provenance=None) if entry.provenance == common else entry for entry in best.values()
-    )
+            known.setdefault(own.key, []).append(own)
+    best = map(_best, known.values())
+    entries = tuple(replace(each, provenance=None) if each.provenance == common else each for each in best)
     return TunedFile(files[-1].gpu, common, entries)
+
+
+def _best(entries: Sequence[Entry]) -> Entry:
+    """The best of one key; where all failed, the newest: what failed later than it passed, failed."""
+    sound = [
+        entry
+        for entry in entries
+        if not entry.failure
+        and not any(covers(other, entry) and other.tuned_at >= entry.tuned_at for other in entries)
+    ]
+    if sound:
+        return functools.reduce(prefer, sound)
+    return max((entry for entry in entries if entry.failure), key=lambda entry: entry.tuned_at)
 
 
 def prefer(first: Entry, second: Entry) -> Entry:

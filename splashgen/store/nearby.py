@@ -44,6 +44,7 @@ def _around(problem: Problem, gpu: Gpu, regime: Regime) -> Iterator[tuple[Entry,
         for table in tables()
         if table.file and table.file.gpu.compute_capability == gpu.compute_capability
         for entry in table.file.entries
+        if not entry.failure
     ]
     yield from sorted(
         known,

@@ -29,6 +29,8 @@ def plain_entry(entry: Entry) -> dict[str, Any]:
         "code_hash": entry.code_hash,
         "status": Status(entry.status).value,
     }
+    if entry.failure:
+        values["failure"] = entry.failure
     if entry.status is Status.PLANNED:
         values["predicted_ms"] = _short(entry.time_ms.median)
     else:

@@ -30,8 +30,8 @@ def save(gpu: Gpu, entries: Sequence[Entry], folder: Path | None = None) -> Path
     """Merge entries into the file of `gpu` and return its path.
 
     An entry replaces the one of the same key (`Entry.key`), but a planned one never replaces one that
-    ran. Readers see the old file or the new one, never a part; writers take turns. A file that cannot be read
-    is kept beside the new one, and what is valid in it is taken over.
+    ran or failed. Readers see the old file or the new one, never a part; writers take turns. A file that
+    cannot be read is kept beside the new one, and what is valid in it is taken over.
 
     Parameters
     ----------
@@ -51,8 +51,12 @@ def save(gpu: Gpu, entries: Sequence[Entry], folder: Path | None = None) -> Path
     with _writable(folder, given):
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / ".lock", timeout=_LOCK_SECONDS, poll_interval=_POLL_SECONDS):
-            path, old = _file_of(gpu, folder)
-            _write(path, merged(old, gpu, entries))
+            path, old, trouble = _file_of(gpu, folder)
+            aside = _write(path, merged(old, gpu, entries), spoiled=bool(trouble))
+    if aside is not None:
+        count = len(old.entries) if old else 0
+        taken = f"{count} valid entries of it were taken over" if count else "nothing in it was usable"
+        warnings.warn(f"{trouble} It is kept as {aside.name}; {taken}.", stacklevel=2)
     return path
 
 
@@ -96,27 +100,43 @@ def merged(old: TunedFile | None, gpu: Gpu, entries: Sequence[Entry]) -> TunedFi
         }
     for entry in entries:
         previous = kept.get(entry.key)
-        if previous and entry.status is Status.PLANNED and previous.status is not Status.PLANNED:
+        if previous and entry.status is Status.PLANNED and _outranks_a_plan(previous, entry):
             continue
         kept[entry.key] = entry
     own = tuple(_without_common(entry, now) for entry in kept.values())
     return TunedFile(GpuFacts.of(gpu), now, own)
 
 
-def _file_of(gpu: Gpu, folder: Path) -> tuple[Path, TunedFile | None]:
-    """The file of `gpu` and what it says: `<slug>.yaml`, or `<slug>-2.yaml` where that is another chip's.
+def _outranks_a_plan(previous: Entry, plan: Entry) -> bool:
+    """What ran is worth more; and without the note that an entry failed, a shipped one like it is used."""
+    return previous.status is not Status.PLANNED or (bool(previous.failure) and not plan.failure)
 
-    Chips of one slug differ (an H100 PCIe has fewer multiprocessors), and any CPU is called `cpu`.
+
+def _file_of(gpu: Gpu, folder: Path) -> tuple[Path, TunedFile | None, str]:
+    """The file that entries of `gpu` go to, what it says, and why it cannot be read if it cannot.
+
+    Chips of one slug differ (an H100 PCIe has fewer multiprocessors), and any CPU is called `cpu`: there may
+    be `cpu.yaml` and `cpu-2.yaml`. Of several files of this very chip the one that look-up reads first is
+    taken; without one, the first name that is free or whose file does not even say what chip it is of.
     """
     if not re.fullmatch(r"[a-z0-9]{1,64}", gpu.slug):
         raise ConfigFileError(
             f"The device's slug {gpu.slug!r} cannot name a file; it must be letters and digits."
         )
-    path, number = folder / f"{gpu.slug}.yaml", 1
-    while (old := _existing(path)) and not old.gpu.is_of(gpu):
-        number += 1
-        path = folder / f"{gpu.slug}-{number}.yaml"
-    return path, old
+    known = {path: _existing(path) for path in _files_named(gpu.slug, folder)}
+    for path, (file, trouble) in known.items():
+        if file is not None and file.gpu.is_of(gpu):
+            return path, file, trouble
+    names = itertools.chain([gpu.slug], (f"{gpu.slug}-{number}" for number in itertools.count(2)))
+    free = (folder / f"{name}.yaml" for name in names)
+    path = next(path for path in free if path not in known or known[path][0] is None)
+    return path, *known.get(path, (None, ""))
+
+
+def _files_named(slug: str, folder: Path) -> list[Path]:
+    """`<slug>.yaml` and all `<slug>-*.yaml`, broken links included, in look-up's order."""
+    pattern = re.compile(rf"{slug}(-.*)?\.yaml")
+    return [folder / name for name in sorted(os.listdir(folder)) if pattern.fullmatch(name)]
 
 
 def _without_common(entry: Entry, common: Provenance) -> Entry:
@@ -125,21 +145,12 @@ def _without_common(entry: Entry, common: Provenance) -> Entry:
     return replace(entry, provenance=None) if own and replace(own, date=common.date) == common else entry
 
 
-def _existing(path: Path) -> TunedFile | None:
-    if not os.path.lexists(path):
-        return None
+def _existing(path: Path) -> tuple[TunedFile | None, str]:
+    """What is valid in a file, and what is wrong with it; the file stays as it is."""
     try:
-        return load(path)
+        return load(path), ""
     except ConfigFileError as error:
-        aside = _set_aside(path)
-        saved = salvaged(aside)
-        taken = (
-            f"{len(saved.entries)} valid entries of it were taken over"
-            if saved
-            else "nothing in it was usable"
-        )
-        warnings.warn(f"{error} It is kept as {aside.name}; {taken}.", stacklevel=4)
-        return saved
+        return salvaged(path), str(error)
 
 
 def _set_aside(path: Path) -> Path:
@@ -151,10 +162,13 @@ def _set_aside(path: Path) -> Path:
     raise AssertionError("count() does not end")
 
 
-def _write(path: Path, file: TunedFile) -> None:
+def _write(path: Path, file: TunedFile, spoiled: bool = False) -> Path | None:
+    """Replace `path`; what is there and cannot be read is kept beside it, under the name that is returned."""
     data = text_of(file).encode()
     checked(path, data)  # what could not be read again is never written
+    aside = _set_aside(path) if spoiled else None
     replace_file(path, data, durable=True)
+    return aside
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Word = Annotated[str, Field(pattern=r"^[\w.+\- ]{0,64}$")]
 Date = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 ErrorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
+Failure = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$")]
 Parameter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 FamilyName = Annotated[
     str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", description="A module of splashgen.families.")
@@ -108,6 +109,10 @@ class EntryModel(_Strict):
     config: dict[Parameter, ParameterValue]
     code_hash: str = Field(pattern=r"^[0-9a-f]{16}$")
     status: Annotated[Status, Field(strict=False)]
+    failure: Failure | None = Field(
+        None,
+        description="What splashgen verify found: not used until it passes or is tuned anew.",
+    )
     time_ms: TimingModel | None = Field(None, description="Measured; none where the status is planned.")
     predicted_ms: Milliseconds | None = Field(
         None, description="The cost model's estimate; none but where the status is planned."
@@ -150,6 +155,7 @@ class EntryModel(_Strict):
             default_time_ms=self.default_time_ms.build() if self.default_time_ms else None,
             runner_up=self._runner_up(problem.operation),
             provenance=self.provenance.build() if self.provenance else None,
+            failure=self.failure or "",
         )
 
     def _time(self) -> Timing:

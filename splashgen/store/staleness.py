@@ -24,6 +24,8 @@ class Freshness(StrEnum):
     """A minor version of torch or triton differs: used, until `splashgen verify` says otherwise."""
     CHANGED = "changed"
     """The rendered code differs: not used until `splashgen verify` passes it."""
+    FAILED = "failed"
+    """`splashgen verify` did not pass it: not used until it does, or until a tune replaces it."""
 
 
 def freshness(entry: Entry, made_with: Provenance) -> tuple[Freshness, str]:
@@ -36,6 +38,8 @@ def freshness(entry: Entry, made_with: Provenance) -> tuple[Freshness, str]:
     made_with : Provenance
         What its file says; the entry's own provenance goes before it.
     """
+    if entry.failure:
+        return Freshness.FAILED, f"`splashgen verify` did not pass it on {entry.tuned_at}: {entry.failure}"
     try:
         rendered = _hash_of(entry.problem.semantics(), entry.config)
     except (jinja2.TemplateError, ValueError, TypeError, NotImplementedError) as error:

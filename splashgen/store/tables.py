@@ -16,7 +16,7 @@ from splashgen.store.files import load, read_bytes, salvaged, user_folder
 from splashgen.store.match import Source
 from splashgen.store.provenance import current
 
-__all__ = ["Table", "digest", "tables"]
+__all__ = ["Table", "digest", "signature", "tables"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,19 @@ class Table:
 
 def tables() -> list[Table]:
     """Every file of tuned configs, the user's first; of a bad one, warned about once, the valid entries."""
+    return [_read(path, source, facts) for path, source, facts in signature()]
+
+
+def signature() -> tuple[tuple[Path, Source, tuple[int, int, int]], ...]:
+    """What tells that a file was written, without reading any: while it is the same, so are the tables."""
     found = []
     for source, path in _paths():
         try:
             facts = path.lstat()
         except OSError:  # removed since it was listed
             continue
-        found.append(_read(path, source, (facts.st_mtime_ns, facts.st_size, facts.st_ino)))
-    return found
+        found.append((path, source, (facts.st_mtime_ns, facts.st_size, facts.st_ino)))
+    return tuple(found)
 
 
 def digest() -> str:
@@ -78,7 +83,8 @@ def _read(path: Path, source: Source, signature: tuple[int, int, int]) -> Table:
         return Table(path, source, load(path))
     except ConfigFileError as error:
         valid = salvaged(path)
-        used = f"Its valid entries ({len(valid.entries)}) are" if valid else "The file is not"
+        count = len(valid.entries) if valid else 0
+        used = f"Its valid entries ({count}) are" if count else "The file is not"
         _warn_once(f"{error} {used} used.")
         return Table(path, source, valid, str(error))
 

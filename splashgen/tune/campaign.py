@@ -13,7 +13,6 @@ from splashgen.problem import Problem
 from splashgen.store import Entry, Regime, save
 from splashgen.store.plain import plain_entry
 from splashgen.store.saving import check_writable
-from splashgen.store.schema import EntryModel
 from splashgen.tune.limits import Limits
 from splashgen.tune.measure.bench import Bench
 from splashgen.tune.processes import interrupt
@@ -23,6 +22,7 @@ from splashgen.tune.session import Session
 from splashgen.tune.show.events import AdviceAsked, Interrupted, Notify, ProblemEnded, ProblemStarted
 from splashgen.tune.show.report import Report
 from splashgen.tune.study.journal import Journal
+from splashgen.tune.study.outdated import is_used, winner_of
 
 __all__ = ["Campaign", "Task"]
 
@@ -173,10 +173,10 @@ class Campaign:
         task = self._tasks[place]
         finished = task.journal.finished
         assert finished is not None
-        entry: Entry = EntryModel.model_validate(finished["entry"]).build()
+        entry = winner_of(finished)
         found = stored(task.problem, self._gpu, self._folder, task.journal.regime)
         before = place not in self._sessions
-        if found is not None and (before or found[1].config == entry.config):
+        if found is not None and is_used(found[1]) and (before or found[1].config == entry.config):
             path = found[0]
         else:
             path = save(self._gpu, [entry], self._folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from splashgen.cases import case_for, check_regime
 from splashgen.compile import CompilePool
+from splashgen.dispatch import clear
 from splashgen.families import family_for
 from splashgen.gpu import Gpu
 from splashgen.problem import Problem
@@ -19,10 +20,11 @@ from splashgen.tune.device import exclusive
 from splashgen.tune.limits import Limits
 from splashgen.tune.measure.bench import Bench, Tools
 from splashgen.tune.pipeline import compile_pool
-from splashgen.tune.search.warm import Advice
+from splashgen.tune.search.warm import Advice, stored
 from splashgen.tune.show.events import Event, Notify, ProblemEnded
 from splashgen.tune.show.report import Report
 from splashgen.tune.study.journal import Journal
+from splashgen.tune.study.outdated import outdated
 from splashgen.tune.study.studies import NoOpenStudyError, open_studies
 from splashgen.tune.target import choose_gpu
 
@@ -64,7 +66,9 @@ def tune(
         The kinds of scores that each problem is tuned for, in this order; see docs/configs.md. Row-wise
         entmax has the mixture alone, and is left out where that is not asked for.
     again : bool
-        Tune problems anew that an earlier run has finished; the stored winner is the one to beat.
+        Tune problems anew that an earlier run has finished; the stored winner is the one to beat. Where the
+        look-up no longer takes that winner, because its code has changed or `splashgen verify` did not pass
+        it, this is done unasked.
     folder : Path, optional
         Where winners are stored; the user's config folder if left out.
     storage : str or Storage, optional
@@ -101,9 +105,10 @@ def tune(
     for problem, _ in wanted:
         family_for(problem, gpu)  # what no family computes is refused before anything is touched
     with exclusive(gpu) as worker, contextlib.ExitStack() as stack:
+        stack.callback(clear)  # the next call takes what was found
         place = storage if isinstance(storage, Storage) else open_storage(storage)
         # All of them before any is begun: others may join.
-        tasks = [_task(place, *one, gpu, again, limits, worker, seed) for one in wanted]
+        tasks = [_task(place, *one, gpu, again, limits, worker, seed, folder) for one in wanted]
         campaign = Campaign(tasks, gpu, *_equipment(stack, gpu, limits, tools), notify, folder, advice=advice)
         if not isinstance(storage, Storage):
             stack.enter_context(Crew(gpu, partial(work, place.url, folder=folder, tools=tools)))
@@ -139,6 +144,7 @@ def work(
     """
     gpu = gpu or choose_gpu()
     with exclusive(gpu) as worker, contextlib.ExitStack() as stack:
+        stack.callback(clear)
         place = storage if isinstance(storage, Storage) else open_storage(storage)
         studies = open_studies(place, gpu)
         if not studies:
@@ -154,7 +160,7 @@ def work(
         while studies:
             known |= {study.name for study in studies}
             tasks = [
-                _task(place, study.problem, study.regime, gpu, False, study.limits, worker)
+                _task(place, study.problem, study.regime, gpu, False, study.limits, worker, folder=folder)
                 for study in studies
             ]
             report = Campaign(tasks, gpu, *equipment, notify, folder, joined=True).run()
@@ -191,11 +197,20 @@ def _task(
     limits: Limits,
     worker: str,
     seed: int = 0,
+    folder: Path | None = None,
 ) -> Task:
     space = family_for(problem, gpu).space.narrowed(problem, gpu)
-    journal = Journal(
-        storage, problem, gpu, space, again, limits=limits, worker=worker, regime=regime, seed=seed
-    )
+
+    def opened(again: bool) -> Journal:
+        return Journal(
+            storage, problem, gpu, space, again, limits=limits, worker=worker, regime=regime, seed=seed
+        )
+
+    journal = opened(again)
+    if journal.finished is not None:
+        found = stored(problem, gpu, folder, regime)
+        if outdated(journal.finished, found[1] if found else None):
+            journal = opened(again=True)
     return Task(problem, journal, limits)
 
 

@@ -42,7 +42,7 @@ def test_render_of_entmax_for_inference():
     [
         (["--gpu", "gtx1080"], "--gpu is 'gtx1080', but must be auto or one of"),
         (["--alpha", "1"], "softmax"),
-        (["--alpha", "much"], "--alpha is 'much', but must be a number in (1, 2] or generic"),
+        (["--alpha", "much"], "--alpha is 'much', but must be a number in [1.0001, 2] or generic"),
         (["--dtype", "int8"], "--dtype is 'int8', but must be one of float16"),
         (["--gpu", "h100", "--dtype", "float64"], "No kernel family computes"),
         (["--feature", "learned_alpha"], "learned_alpha needs the generic alpha"),

@@ -99,6 +99,20 @@ def test_gpus_counts_entries(user: Path, entry: Entry) -> None:
     assert sum(fact["here"] for fact in facts.values()) == 1
 
 
+def test_failures_are_shown_and_count_as_differences(user: Path, entry: Entry, tmp_path: Path) -> None:
+    failed = replace(entry, failure="wrong: out is off by 1.")
+    path = save(H100, [failed])
+    assert "1 failed" in ran("configs", "list").output
+    shown = ran("configs", "show", "h100").output
+    assert "(measured, failed)" in shown and "out is off by 1." in shown
+    assert "out is off by 1." in ran("explain", "--gpu", "h100", "--causal").output
+    facts = {fact["slug"]: fact for fact in json.loads(ran("gpus", "--json").output)}
+    assert facts["h100"]["entries"] == 0
+    sound = save(H100, [entry], tmp_path / "sound")
+    assert ran("configs", "diff", path, sound).exit_code == 1
+    assert ran("configs", "validate").exit_code == 0
+
+
 def test_list_show_validate(user: Path, entry: Entry) -> None:
     path = save(H100, [entry])
     assert json.loads(ran("configs", "list", "--json").output)[0]["entries"] == 1

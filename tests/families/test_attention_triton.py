@@ -91,7 +91,7 @@ def test_packed_sequences(features: tuple[str, ...], device: torch.device) -> No
     agree(kernel, packed(problem, [33 * stretch, 0, 1, 20], [40, 5, 0, 35 * stretch], device=device))
 
 
-@pytest.mark.parametrize("alpha", [1.01, 1.35, 1.9])
+@pytest.mark.parametrize("alpha", [1.005, 1.01, 1.35, 1.9])
 def test_learned_alpha(alpha: float, device: torch.device) -> None:
     problem = problem_of("generic", "float32", causal=True, learned_alpha=True)
     per_head = torch.tensor([alpha, alpha + 0.005], device=device)

@@ -39,6 +39,18 @@ def test_every_alpha_and_solver(alpha: str, solver: str, dtype: str, tolerance: 
                 assert value < tolerance, (n, workload, name)
 
 
+@pytest.mark.parametrize(("alpha", "solver"), CASES)
+def test_the_default_device_does_not_matter(alpha: str, solver: str) -> None:
+    kernel = kernel_of(FAMILY, problem(alpha), solver=solver)
+    given = () if kernel.problem.alpha.alpha else (torch.tensor([1.35]),)
+    x, dy = torch.randn(2, 4, 50, generator=torch.Generator().manual_seed(0))
+    y, saved = kernel.forward(x, *given)
+    dx = kernel.backward(dy, saved, *given)
+    with torch.device("meta"):
+        again, saved = kernel.forward(x, *given)
+        assert torch.equal(again, y) and torch.equal(kernel.backward(dy, saved, *given), dx)
+
+
 def test_sorting_is_for_alpha_with_a_closed_form() -> None:
     assert {solver for alpha, solver in CASES if alpha in ("4/3", "generic")} == {"norm", "bisection"}
     assert ("2", "sort") in CASES and ("1.5", "sort") in CASES

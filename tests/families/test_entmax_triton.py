@@ -78,7 +78,7 @@ def test_bfloat16_of_real_lengths(alpha: str, n: int) -> None:
     assert max(errors(kernel, "gaussian", n, torch.device("cuda"), rows=64)) < 8e-3
 
 
-@pytest.mark.parametrize("alpha", [1.01, 1.6, 2.0])
+@pytest.mark.parametrize("alpha", [1.005, 1.01, 1.6, 2.0])
 def test_alpha_at_run_time(alpha: float, device: torch.device) -> None:
     kernel = kernel_of(FAMILY, problem("generic"))
     x = 3.0 * torch.randn(2, 50, generator=torch.Generator().manual_seed(0)).to(device)

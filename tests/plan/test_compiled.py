@@ -4,6 +4,7 @@ from concurrent.futures import Future
 
 import pytest
 
+from splashgen.compile.pool import NotStartedError
 from splashgen.errors import KernelError
 from splashgen.families import family_for
 from splashgen.gpu import KNOWN_GPUS
@@ -70,9 +71,10 @@ def test_errors_and_torn_files_are_compiled_again(tmp_path, attention_kernels) -
 
 
 def test_a_fault_of_the_pool_is_not_taken_for_the_compiler_s(tmp_path, attention_kernels) -> None:
-    broken = Pool(attention_kernels, OSError("no more processes"))
-    with pytest.raises(OSError, match="no more processes"):
-        Compiled(broken, tmp_path).ask(PROBLEM, DEFAULT, A100).result()
+    for fault in (OSError("no more processes"), NotStartedError("no more processes")):
+        broken = Pool(attention_kernels, fault)
+        with pytest.raises(type(fault), match="no more processes"):
+            Compiled(broken, tmp_path).ask(PROBLEM, DEFAULT, A100).result()
 
 
 def test_a_failed_write_leaves_nothing(tmp_path, attention_kernels, monkeypatch) -> None:

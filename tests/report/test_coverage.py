@@ -36,6 +36,18 @@ def test_transferred_and_changed_entries_are_told_from_measured_ones(user: Path)
     assert changed.counts("newchip")["changed"] == transferred.counts("newchip")["transferred"]
 
 
+def test_what_failed_is_told_from_the_rest(user: Path) -> None:
+    text = (Path(shipped_folder("tuned_configs")) / "h200.yaml").read_text()
+    (before,) = coverage("h200")
+    (user / "h200.yaml").write_text(
+        text.replace("  status: measured", "  status: measured\n  failure: 'wrong: it is'")
+    )
+    (after,) = coverage("h200")
+    count = before.counts("h200")["measured"]
+    assert count > 0
+    assert (after.counts("h200")["measured"], after.counts("h200")["failed"]) == (0, count)
+
+
 def test_entries_of_another_regime_cover_nothing(user: Path) -> None:
     text = (Path(shipped_folder("tuned_configs")) / "h200.yaml").read_text()
     file = user / "newchip.yaml"

@@ -10,7 +10,7 @@ import pytest
 
 from splashgen.errors import ConfigFileError
 from splashgen.gpu import KNOWN_GPUS
-from splashgen.store import Regime, RunnerUp, Status, Timing, load, save
+from splashgen.store import Regime, RunnerUp, Status, Timing, load, lookup, save
 from splashgen.store.schema import json_schema
 from splashgen.store.tables import digest
 
@@ -39,6 +39,14 @@ def test_planned_never_replaces_measured(entry, user: Path) -> None:
     save(H100, [entry()])
     path = save(H100, [entry(status=Status.PLANNED)])
     assert [one.status for one in load(path).entries] == [Status.MEASURED]
+
+
+def test_planned_never_replaces_a_failure(entry, user: Path) -> None:
+    save(H100, [entry(status=Status.PLANNED, failure="wrong: out is off.")])
+    path = save(H100, [entry(status=Status.PLANNED)])
+    assert [one.failure for one in load(path).entries] == ["wrong: out is off."]
+    save(H100, [entry()])
+    assert [one.failure for one in load(path).entries] == [""]
 
 
 def test_layout_does_not_depend_on_the_order_of_saving(entry, problem, tmp_path: Path) -> None:
@@ -82,6 +90,39 @@ def test_another_chip_of_the_same_slug_gets_a_file_of_its_own(entry, user: Path)
     assert save(pcie, [entry()]).name == "h100-2.yaml"
     assert save(pcie, [entry()]).name == "h100-2.yaml"
     assert load(user / "h100.yaml").gpu.multiprocessors == 132
+
+
+def test_a_winner_goes_to_the_file_of_its_chip_whatever_its_number(entry, problem, user: Path) -> None:
+    """As where a home folder was shared with another machine, whose file is gone."""
+    small = replace(H100, multiprocessors=66)
+    save(H100, [entry()])
+    save(small, [entry()])
+    (user / "h100.yaml").unlink()
+    assert save(small, [entry(trials=99)]).name == "h100-2.yaml"
+    assert [path.name for path in user.glob("*.yaml")] == ["h100-2.yaml"]
+    assert [one.trials for one in load(user / "h100-2.yaml").entries] == [99]
+    assert save(H100, [entry()]).name == "h100.yaml", "the first name that is free"
+
+
+def test_of_two_files_of_a_chip_the_one_that_is_read_first_is_written(entry, user: Path) -> None:
+    path = save(H100, [entry()])
+    (user / "h100-old.yaml").write_bytes(path.read_bytes())
+    assert save(H100, [entry(trials=99)]).name == "h100-old.yaml"
+    match = lookup(entry().problem, H100)
+    assert match.entry is not None
+    assert match.entry.trials == 99
+
+
+def test_a_spoiled_file_of_another_chip_is_left_alone(entry, problem, user: Path) -> None:
+    small = replace(H100, multiprocessors=66)
+    path = save(small, [entry(), entry(problem(seq_len=16384))])
+    spoiled = path.read_text().replace("status: measured", "status: guessed", 1)
+    path.write_text(spoiled)
+    assert save(H100, [entry()]).name == "h100-2.yaml"
+    assert path.read_text() == spoiled
+    path.write_text(spoiled.replace("status: measured", "status: guessed"))
+    assert save(H100, [entry()]).name == "h100-2.yaml", "no entry is valid, but the chip is known"
+    assert sorted(one.name for one in user.glob("h100*")) == ["h100-2.yaml", "h100.yaml"]
 
 
 def test_chips_of_one_name_that_differ_in_size_have_files_of_their_own(entry, problem, user: Path) -> None:
@@ -174,6 +215,7 @@ def test_the_digest_opens_neither_pipes_nor_links(entry, user: Path, tmp_path: P
         ("family: attention_triton", "family: entmax_triton", "computes entmax"),
         ("block_m: 64", "block_m: 63", "block_m is 63"),
         ("block_m: 64", "block_m: '{{ 64 }}'", "block_m is"),
+        ("trials: 60", 'trials: 60\n  failure: "\\e[2J"', "entry 1, field failure"),
         ("schema: 1", "schema: 2", "field schema"),
         ("tuned_at: '2026-11-23'", "tuned_at: 2026-11-23", "quote it"),
     ],

@@ -49,6 +49,15 @@ def test_user_wins_over_shipped(entry, problem, user: Path, shipped: Path) -> No
     assert (match.rung, match.source, match.config) == (Rung.EXACT, Source.USER, other_config(problem()))
 
 
+def test_of_two_files_of_a_chip_the_newer_entry_answers(entry, problem, user: Path) -> None:
+    path = save(H100, [entry(tuned_at="2026-11-22")])
+    (user / "h100-2.yaml").write_bytes(path.read_bytes())
+    path.write_text(path.read_text().replace("2026-11-22", "2026-11-23"))
+    assert lookup(problem(), H100).path == path
+    (user / "h100-2.yaml").write_text(path.read_text().replace("2026-11-23", "2026-11-24"))
+    assert lookup(problem(), H100).path == user / "h100-2.yaml"
+
+
 def test_nearest_length_and_pinning_beyond_the_range(entry, problem, user: Path) -> None:
     save(H100, [entry(problem(seq_len=length)) for length in (256, 4096)])
     for length, nearest in ((128, 256), (512, 256), (2048, 4096), (16384, 4096), (1, 256)):

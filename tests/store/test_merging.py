@@ -1,5 +1,6 @@
 """Merging: times decide where they compare, and nowhere else."""
 
+import itertools
 import re
 from dataclasses import replace
 
@@ -38,6 +39,16 @@ def test_later_wins_under_other_versions(entry) -> None:
 def test_measured_beats_planned_however_slow(entry) -> None:
     planned = entry(status=Status.PLANNED, time_ms=Timing(0.1, 0.1, 0.1))
     assert [one.status for one in merge([file_of(entry()), file_of(planned)]).entries] == [Status.MEASURED]
+
+
+def test_what_failed_gives_way_to_another_config_and_to_what_passed_later(entry, problem) -> None:
+    failed = entry(failure="wrong: out is off.", tuned_at="2026-11-25")
+    passed, later = entry(), entry(tuned_at="2026-11-26")
+    other = entry(config=failed.config.replace(block_m=128), code_hash="1" * 16, tuned_at="2026-11-01")
+    cases = [([failed, passed], failed), ([failed, later], later), ([failed, passed, other], other)]
+    for entries, best in cases:
+        for order in itertools.permutations(entries):
+            assert merge([file_of(one) for one in order]).entries == (best,)
 
 
 def test_all_keys_survive_with_their_versions(entry, problem) -> None:

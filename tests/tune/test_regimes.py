@@ -149,7 +149,7 @@ def test_real_kernels_are_timed_on_the_regime_s_own_inputs() -> None:
     (ended,) = tune([PROBLEM], CPU, limits, regimes=[Regime.SPARSE], notify=events.append).ended
     assert ended.entry.regime is Regime.SPARSE and ended.entry.error["out"] <= ended.entry.error["out_budget"]
     inputs = {len(event.outcome.laps) for event in events if isinstance(event, TrialEnded)}
-    assert inputs == {1}, "the mixture has two"
+    assert inputs == {2}, "one workload at two lengths; the mixture has two workloads"
 
 
 def test_what_won_for_one_problem_is_tried_early_for_the_next() -> None:

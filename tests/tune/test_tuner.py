@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pytest
 import tune_fakes
+from optuna.study._frozen import FrozenStudy
 from tune_fakes import CAREFUL, FOLDER, PROBLEM, TOOLS
 
+from splashgen.dispatch import memo
 from splashgen.families import family_for
 from splashgen.gpu import CPU
-from splashgen.store import load, user_folder
+from splashgen.render import render
+from splashgen.store import Entry, Status, Timing, load, save, user_folder
+from splashgen.store.plain import plain_entry
 from splashgen.tune.database.state import state_folder
 from splashgen.tune.database.storage import open_storage
 from splashgen.tune.device import GpuBusyError
@@ -24,6 +28,7 @@ from splashgen.tune.measure.bench import Tools
 from splashgen.tune.show.events import AdviceAsked, Event, ProblemStarted, TrialEnded
 from splashgen.tune.show.report import Report
 from splashgen.tune.study.journal import Journal
+from splashgen.tune.study.outdated import outdated
 from splashgen.tune.tuner import tune
 
 pytestmark = pytest.mark.usefixtures("faulty")
@@ -86,6 +91,44 @@ def test_a_finished_problem_is_skipped_and_its_winner_stored_where_it_is_missing
     (third,) = _tuned(limits=limits).ended
     assert third.path == second.path
     assert third.path.stat().st_mtime_ns == written, "what is stored already is not written again"
+
+
+def test_a_finished_problem_is_tuned_again_where_its_winner_is_no_longer_used() -> None:
+    limits = Limits(trials=2, timing_seconds=0.05, shoot_out_seconds=0.2)
+    (first,) = _tuned(limits=limits).ended
+    save(CPU, [replace(first.entry, failure="wrong: out is off.")])
+    (second,) = _tuned(limits=limits).ended
+    assert not second.skipped
+    assert not load(second.path).entries[0].failure
+    for study in open_storage(state_folder()).optuna.get_all_studies():
+        end = study.user_attrs["finished"]
+        end["entry"]["code_hash"] = "0" * 16  # as if a release had changed the template since
+        _attribute(study, "finished", end)
+    save(CPU, [replace(second.entry, code_hash="0" * 16)])
+    memo["kernel"] = "of the old table"
+    (third,) = _tuned(limits=limits).ended
+    assert not third.skipped
+    assert load(third.path).entries[0].code_hash == first.entry.code_hash
+    assert not memo, "kernels in use are looked up again"
+    assert _tuned(limits=limits).ended[0].skipped
+
+
+def test_what_verify_renewed_is_not_tuned_again() -> None:
+    end = {"entry": {"problem": {}}}
+    assert outdated(end, None), "its problem is none of this version"
+    family = family_for(PROBLEM, CPU)
+    config = family.default(PROBLEM, CPU)
+    code = render(PROBLEM, config).hash
+    entry = Entry(PROBLEM, config, code, Status.MEASURED, Timing(1.0, 1.0, 1.0), tuned_at="2026-11-23")
+    old = {"entry": plain_entry(replace(entry, code_hash="0" * 16))}
+    assert outdated(old, None)
+    assert not outdated(old, entry)
+    assert not outdated({"entry": plain_entry(entry)}, replace(entry, code_hash="0" * 16))
+    assert outdated({"entry": plain_entry(entry)}, replace(entry, failure="wrong: out is off."))
+
+
+def _attribute(study: FrozenStudy, name: str, value: object) -> None:
+    open_storage(state_folder()).optuna.set_study_user_attr(study._study_id, name, value)
 
 
 def test_what_is_advised_is_tried_right_after_the_default() -> None:

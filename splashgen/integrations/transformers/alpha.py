@@ -33,7 +33,7 @@ def set_alpha(model: nn.Module, alpha: float) -> None:
     model : nn.Module
         A whole model of Transformers; wrappers around it do no harm.
     alpha : float
-        In (1, 2].
+        In [1.0001, 2].
 
     Raises
     ------
@@ -62,7 +62,7 @@ def fix_alpha(model: nn.Module, alpha: float | Sequence[float]) -> None:
     model : nn.Module
         A whole model of Transformers, whose config becomes its own as in `set_alpha`.
     alpha : float or sequence of float
-        In (1, 2]; a sequence has one for each layer.
+        In [1.0001, 2]; a sequence has one for each layer.
 
     Raises
     ------
@@ -96,14 +96,14 @@ def learn_alpha(
     model : nn.Module
         A whole model of Transformers, whose config becomes its own as in `set_alpha`.
     start : float
-        Of α, in (1, 2].
+        Of α, in [1.0001, 2].
     checkpoint : path, optional
         A folder that `save_pretrained` wrote, to take the values from.
 
     Returns
     -------
     list of Parameter (heads,)
-        z of α = 1 + sigmoid(z), one a layer, for instance for a learning rate of their own.
+        z of `splashgen.learned.learned_alpha`, one a layer, for instance for a learning rate of their own.
 
     Raises
     ------

@@ -1,6 +1,5 @@
 """What α of an attention module is: held in the module, or written in the config."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 
 from splashgen.alpha import check_alpha
 from splashgen.integrations.transformers.modules import layer_of
+from splashgen.learned import learned_alpha, z_of
 
 __all__ = ["DEFAULT", "LEARNED", "STATE", "AnnealedAlpha", "LearnedAlpha", "alpha_of", "check_count"]
 
@@ -41,16 +41,14 @@ class AnnealedAlpha(nn.Module):
 
 
 class LearnedAlpha(nn.Module):
-    """One α a head, 1 + sigmoid(z) (Correia et al. 2019)."""
+    """One α a head, learned as `splashgen.learned` says."""
 
     def __init__(self, heads: int, start: float) -> None:
         super().__init__()
-        # sigmoid(z) = α - 1 has no finite z at α = 2.
-        z = math.log((start - 1.0) / max(2.0 - start, 1e-4))
-        self.z = nn.Parameter(torch.full((heads,), z))
+        self.z = nn.Parameter(torch.full((heads,), z_of(start)))
 
     def forward(self) -> Tensor:
-        return 1.0 + self.z.float().sigmoid()
+        return learned_alpha(self.z)
 
 
 def alpha_of(module: nn.Module) -> float | Tensor:
@@ -59,7 +57,7 @@ def alpha_of(module: nn.Module) -> float | Tensor:
     Raises
     ------
     ValueError
-        If the config's value is none of: a number in (1, 2], a list with one a layer, "learned" after
+        If the config's value is none of: a number in [1.0001, 2], a list with one a layer, "learned" after
         `learn_alpha`.
     """
     state = getattr(module, STATE, None)
@@ -75,13 +73,13 @@ def alpha_of(module: nn.Module) -> float | Tensor:
         )
     if isinstance(chosen, (list, tuple)):
         check_count(module, chosen, _ENTRY)
-        return check_alpha(chosen[_index(module, chosen)], _ENTRY)
+        return check_alpha(chosen[_index(module, chosen)], name=_ENTRY)
     if isinstance(chosen, bool) or not isinstance(chosen, (int, float)):
         raise TypeError(
-            f"{_ENTRY} is {chosen!r}, but must be a number in (1, 2], a list with one a layer, or "
+            f"{_ENTRY} is {chosen!r}, but must be a number in [1.0001, 2], a list with one a layer, or "
             f'"{LEARNED}" after learn_alpha.'
         )
-    return check_alpha(chosen, _ENTRY)
+    return check_alpha(chosen, name=_ENTRY)
 
 
 def check_count(module: nn.Module, values: Sequence[float], name: str) -> None:

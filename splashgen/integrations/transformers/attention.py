@@ -10,6 +10,7 @@ import splashgen
 from splashgen.integrations.transformers.alpha_values import alpha_of
 from splashgen.integrations.transformers.modules import is_softmax_layer
 from splashgen.integrations.transformers.older import asked_for_weights, settled
+from splashgen.integrations.transformers.packed import packed_softmax, under_a_mask
 from splashgen.integrations.transformers.refusals import refuse
 from splashgen.integrations.transformers.softmax import softmax_attention
 
@@ -51,7 +52,8 @@ def attend(
     sliding_window : int, optional
         Keys up to sliding_window - 1 positions away are seen, as in Transformers' flash-attn functions.
     compute : callable, optional
-        In place of `computed`: what is done with the tensors; `splashgen.inspect` looks at them there.
+        In place of `computed`: what is done with the tensors; `splashgen.inspect` looks at them there. Packed
+        sequences come as one call under a mask.
 
     Returns
     -------
@@ -67,12 +69,14 @@ def attend(
     softmax = is_softmax_layer(module, sliding_window)
     refuse(module, attention_mask, 0.0 if softmax else dropout, asked_for_weights(), kwargs)
     scaling, is_causal = settled(module, scaling, is_causal)
+    chosen = dropout if softmax else None
     if kwargs.get("cu_seq_lens_q") is not None:
-        return _packed(module, query, key, value, scaling, is_causal, sliding_window, kwargs), None
+        pattern = _pattern(module, scaling, is_causal, sliding_window)
+        return _packed(module, query, key, value, chosen, pattern, compute, kwargs), None
     key, value, options = arguments(
         module, query, key, value, attention_mask, scaling, is_causal, sliding_window
     )
-    out = (compute or computed)(module, query, key, value, dropout if softmax else None, options)
+    out = (compute or computed)(module, query, key, value, chosen, options)
     return out.transpose(1, 2).contiguous(), None
 
 
@@ -146,22 +150,31 @@ def _packed(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    scaling: float | None,
-    is_causal: bool | None,
-    sliding_window: int | None,
+    dropout: float | None,
+    pattern: dict[str, Any],
+    compute: Compute | None,
     kwargs: dict[str, Any],
 ) -> Tensor:
-    """Sequences one after the other in a batch of one, as `DataCollatorWithFlattening` packs them."""
+    """Sequences one after the other in a batch of one, as `DataCollatorWithFlattening` packs them.
+
+    The dropout is that of a softmax layer, as `computed` takes it.
+    """
+    offsets = kwargs["cu_seq_lens_q"].int(), kwargs["cu_seq_lens_k"].int()
+    if compute is not None:
+        options = under_a_mask(query, key, offsets, pattern)
+        return compute(module, query, key, value, dropout, options).transpose(1, 2).contiguous()
+    if dropout is not None:
+        softmax = packed_softmax(query, key, value, offsets, dropout, pattern)
+        return softmax.transpose(1, 2).contiguous()
     out: Tensor = splashgen.attention_varlen(
         query[0].transpose(0, 1),
         key[0].transpose(0, 1),
         value[0].transpose(0, 1),
-        kwargs["cu_seq_lens_q"].int(),
-        kwargs["cu_seq_lens_k"].int(),
+        *offsets,
         int(kwargs["max_length_q"]),
         int(kwargs["max_length_k"]),
         alpha=alpha_of(module),
         sparsity=_sparsity_of(module),
-        **_pattern(module, scaling, is_causal, sliding_window),
+        **pattern,
     )
     return out[None]

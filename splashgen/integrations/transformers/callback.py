@@ -1,13 +1,20 @@
 """`AlphaCallback`: Transformers' Trainer follows an `AlphaSchedule`."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from transformers import TrainerCallback
 
 from splashgen.integrations.transformers.alpha import fix_alpha, set_alpha
-from splashgen.training import AlphaSchedule
 
 __all__ = ["AlphaCallback"]
+
+
+class _Schedule(Protocol):
+    """As much of an `AlphaSchedule` as is asked: that module names this one, so this one cannot name it."""
+
+    def __call__(self, step: int) -> float: ...
+
+    def is_over(self, step: int) -> bool: ...
 
 
 class AlphaCallback(TrainerCallback):
@@ -25,7 +32,7 @@ class AlphaCallback(TrainerCallback):
     >>> trainer = Trainer(model, args, callbacks=[AlphaCallback(AlphaSchedule(steps=1000))])  # doctest: +SKIP
     """
 
-    def __init__(self, schedule: AlphaSchedule) -> None:
+    def __init__(self, schedule: _Schedule) -> None:
         self.schedule = schedule
         self._fixed = False
 

@@ -1,7 +1,7 @@
 """`Known`: which candidates of a study were handed out, to whomever, and what became of them."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from splashgen.config import Config
 from splashgen.tune.measure.outcome import Outcome
@@ -12,9 +12,16 @@ __all__ = ["Known"]
 
 
 class Known:
-    """One worker's view of all candidates; two whose code is the same count as one."""
+    """One worker's view of all candidates; two whose code is the same count as one.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    counts : callable
+        Whether a result that another worker or an earlier run wrote down is of today's code.
+    """
+
+    def __init__(self, counts: Callable[[Record], bool] = lambda record: True) -> None:
+        self._counts = counts
         self.configs: set[Config] = set()
         """Not to be handed out again."""
         self.outcomes: dict[str, Outcome | None] = {}
@@ -37,7 +44,7 @@ class Known:
         for claim in news.claims:
             self.configs.add(claim.config)
             self.outcomes.setdefault(claim.code_hash, None)
-        for record in news.records:
+        for record in filter(self._counts, news.records):
             self.configs.add(record.config)
             if not record.free:
                 self.note(record)

@@ -61,7 +61,7 @@ class Search:
     ) -> None:
         self._journal, self._space, self._points = journal, space, Points(space, problem, gpu)
         self._code_hash = code_hash or (lambda config: render(problem, config).hash)
-        self._known = Known()
+        self._known = Known(self._is_of_today)
         most = trials or _EXHAUSTIVE
         count = self._points.count(max(most, _EXHAUSTIVE))
         self.exhaustive = count <= most
@@ -150,7 +150,7 @@ class Search:
             promising = self._around_start() or self._promising()
             if promising is not None:
                 return self._journal.take(promising)
-        if self._large and self._fruitless == _FRUITLESS:
+        if self._large and self._fruitless >= _FRUITLESS:
             self._droughts += 1
             self._ration, self._fruitless = 2**self._droughts, 0
         if self._large and self._ration == 0:
@@ -180,6 +180,15 @@ class Search:
 
     def _untried(self, config: Config) -> bool:
         return config not in self._known.configs and self._points.objection(config) is None
+
+    def _is_of_today(self, record: Record) -> bool:
+        """Whether its code is what is rendered now: templates may have changed since the study began."""
+        if not record.code_hash:  # it was ruled out before it had any
+            return True
+        try:
+            return self._code_hash(record.config) == record.code_hash
+        except Exception:  # a template may refuse a config in many ways
+            return False
 
     def _admitted(self, ticket: Ticket) -> str | None:
         """The code hash of a candidate worth evaluating; others are written down at once, for free."""

@@ -22,8 +22,12 @@ _NEARBY = 4
 def stored(
     problem: Problem, gpu: Gpu, folder: Path | None = None, regime: Regime = Regime.MIXED
 ) -> tuple[Path, Entry] | None:
-    """The file of this chip that has a winner for this problem in this very regime, and its entry."""
+    """The file of this chip that has a winner for this problem in this very regime, and its entry.
+
+    Of several the newest, as for the look-up.
+    """
     folder = user_folder() if folder is None else folder
+    found = []
     for path in sorted(folder.glob(f"{gpu.slug}*.yaml")):
         try:
             file = load(path)
@@ -31,8 +35,8 @@ def stored(
             continue
         for entry in file.entries if file.gpu.is_of(gpu) else ():
             if entry.key == (problem.bucketed(), regime):
-                return path, entry
-    return None
+                found.append((path, entry))
+    return max(found, key=lambda one: one[1].tuned_at, default=None)
 
 
 def incumbent(
@@ -44,7 +48,7 @@ def incumbent(
     """
     for known in dict.fromkeys((regime, Regime.MIXED)):
         own = stored(problem, gpu, folder, known)
-        if own is not None:
+        if own is not None and not own[1].failure:
             return own[1].config
     match = lookup(problem, gpu, regime)
     return match.config if match.rung is Rung.EXACT else None

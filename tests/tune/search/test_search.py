@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tune_fakes import PROBLEM
@@ -16,6 +17,7 @@ from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.search import search as search_module
 from splashgen.tune.search.search import Search
 from splashgen.tune.study.journal import Journal
+from splashgen.tune.study.records import Ticket
 
 LARGE = Space(
     "large",
@@ -119,6 +121,47 @@ def test_a_search_goes_on_where_it_was_killed() -> None:
     assert len(after) == 12
     codes = [(config["a"], config["b"]) for config in before + after]
     assert len(set(codes)) == 20
+
+
+@pytest.mark.usefixtures("rendered")
+def test_results_of_other_code_are_not_ranked_and_their_configs_are_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = _run(_search(LARGE, 20), _bowl, most=8)
+    old = search_module.render(PROBLEM, before[0]).__class__
+    monkeypatch.setattr(
+        search_module, "render", lambda problem, config: SimpleNamespace(hash=f"new {old(config).hash}")
+    )
+    search = _search(LARGE, 20, first=tuple(before))
+    assert not search.records
+    after = _run(search, _bowl)
+    assert len(after) == 20
+    assert set(before) <= set(after)
+    assert all(record.code_hash.startswith("new") for record in search.records)
+
+
+@pytest.mark.usefixtures("rendered")
+def test_a_drought_ends_however_long_it_went_unnoticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps that lead to known configs count too, and while there are any, nobody looks at the count."""
+    search = _search(VAST, 505)
+    (known,) = _run(search, _bowl, most=1)
+    steps = iter([known] * 13)
+    monkeypatch.setattr(search_module, "first_step", lambda *args: None)
+    monkeypatch.setattr(search_module, "step", lambda *args: next(steps, None))
+    asked, propose = [], Journal.propose
+
+    def stubborn(journal: Journal) -> Ticket:
+        """A sampler that has seen the best proposes little else."""
+        if journal.waiting:
+            return propose(journal)
+        asked.append(known)
+        assert len(asked) < 50
+        return journal.take(known)
+
+    monkeypatch.setattr(Journal, "propose", stubborn)
+    ticket = search.next()
+    assert ticket is not None
+    assert ticket.config != known
 
 
 @pytest.mark.usefixtures("rendered")
