@@ -2,6 +2,7 @@
 
 import math
 from enum import StrEnum
+from fractions import Fraction
 
 __all__ = ["LEAST_ALPHA", "AlphaClass", "check_alpha"]
 
@@ -43,6 +44,28 @@ class AlphaClass(StrEnum):
                 return member
         return cls.GENERIC
 
+    @classmethod
+    def named(cls, text: str, name: str = "alpha") -> "AlphaClass":
+        """What a text means: `generic`, or the specialisation of a number such as 1.5 or 4/3.
+
+        A decimal is judged as `of` judges a float in a call: 1.3333333 is not 4/3, and 1.3333333333 is.
+
+        Raises
+        ------
+        ValueError
+            If it is neither, or not allowed.
+        """
+        if text == cls.GENERIC:
+            return cls.GENERIC
+        try:
+            value = float(Fraction(text))
+        except (ValueError, ZeroDivisionError, OverflowError):
+            raise ValueError(
+                f"{name} is {text!r}, but must be a number in [{LEAST_ALPHA:g}, 2] or generic; 4/3 is a "
+                "number too."
+            ) from None
+        return cls.of(check_alpha(value, name=name))
+
 
 _POWERS = {
     AlphaClass.TWO: 1,
@@ -53,8 +76,16 @@ _POWERS = {
 }
 
 
-def check_alpha(alpha: float, least: float = LEAST_ALPHA) -> float:
+def check_alpha(alpha: float, least: float = LEAST_ALPHA, *, name: str = "alpha") -> float:
     """Return `alpha` as a float if it lies in [least, 2] and above 1.
+
+    Parameters
+    ----------
+    alpha : float
+    least : float
+        The smallest that is allowed.
+    name : str
+        What the caller knows it as, for the sentences.
 
     Raises
     ------
@@ -66,23 +97,23 @@ def check_alpha(alpha: float, least: float = LEAST_ALPHA) -> float:
     allowed = f"[{least:g}, 2]" if least > 1.0 else "(1, 2]"
     if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
         raise TypeError(
-            f"alpha must be a number in {allowed}, but is {alpha!r} of type {type(alpha).__name__}."
+            f"{name} must be a number in {allowed}, but is {alpha!r} of type {type(alpha).__name__}."
         )
     value = float(alpha)
     if value == 1.0:
         raise ValueError(
-            "alpha is 1, which is softmax and has no exact zeros; call "
+            f"{name} is 1, which is softmax and has no exact zeros; call "
             "torch.nn.functional.scaled_dot_product_attention (SDPA) or torch.softmax for it, "
             f"or choose an alpha in {allowed}."
         )
     if 1.0 < value < least:
         raise ValueError(
-            f"alpha is {alpha!r}, but must be at least {least:g}: nearer to 1, the power 1/(alpha-1) "
+            f"{name} is {alpha!r}, but must be at least {least:g}: nearer to 1, the power 1/(alpha-1) "
             "multiplies float32's rounding until rows no longer sum to 1, and entmax is nearly softmax; "
             "call torch.nn.functional.scaled_dot_product_attention (SDPA) or torch.softmax for that."
         )
     if not 1.0 < value <= 2.0:  # also true for NaN
         raise ValueError(
-            f"alpha is {alpha!r}, but must lie in {allowed}: 1.5 is the usual choice, 2 is sparsemax."
+            f"{name} is {alpha!r}, but must lie in {allowed}: 1.5 is the usual choice, 2 is sparsemax."
         )
     return value

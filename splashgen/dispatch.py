@@ -96,8 +96,7 @@ def tune_command(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> s
         words.append(f"--head-dim {problem.head_dim}")
         if problem.value_dim != problem.head_dim:
             words.append(f"--value-dim {problem.value_dim}")
-    # Any number without a kernel of its own stands for the generic ones.
-    words += [f"--dtype {problem.dtype.value}", f"--alpha {problem.alpha.alpha or 1.7}"]
+    words += [f"--dtype {problem.dtype.value}", f"--alpha {problem.alpha.value}"]
     if problem.operation is Operation.ATTENTION:
         words.append("--causal" if problem.causal else "--no-causal")
     words.append(f"--seq-len {tuning_key(problem).seq_len}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["CPU", "KNOWN_GPUS", "Gpu", "detect", "named", "slug_of"]
+__all__ = ["CPU", "KNOWN_GPUS", "Gpu", "check_known", "detect", "named", "slug_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,12 @@ def named(name: str) -> Gpu:
     """
     if name == "auto":
         return detect()
-    known = {**KNOWN_GPUS, CPU.slug: CPU}
-    if name not in known:
-        raise ValueError(f"gpu is {name!r}, but must be auto or one of {', '.join(known)}.")
-    return known[name]
+    check_known(name)
+    return CPU if name == CPU.slug else KNOWN_GPUS[name]
+
+
+def check_known(slug: str, argument: str = "gpu") -> None:
+    """Raise `ValueError` with the slugs that there are, unless this is one of them."""
+    if slug != CPU.slug and slug not in KNOWN_GPUS:
+        slugs = ", ".join((*KNOWN_GPUS, CPU.slug))
+        raise ValueError(f"{argument} is {slug!r}, but must be auto or one of {slugs}.")

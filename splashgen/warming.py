@@ -72,7 +72,7 @@ def warmup(
     dtype : str, torch.dtype or sequence of them, optional
         bfloat16 if left out, on a CPU float32.
     alpha : float or str
-        A number in [1.0001, 2], or `generic` for an α in a tensor.
+        A number in [1.0001, 2], also as a text such as `4/3`, or `generic` for an α in a tensor.
     is_causal, training : bool
         Masks and whether there will be a backward pass.
     features : sequence of str
@@ -108,7 +108,7 @@ def warmup(
     device = named(gpu)
     usual = "float32" if device.backend == "cpu" else "bfloat16"
     kinds = [dtype_named(one) for one in _several(dtype if dtype is not None else usual)]
-    number = AlphaClass.GENERIC if alpha == "generic" else AlphaClass.of(check_alpha(float(alpha)))
+    number = AlphaClass.named(alpha) if isinstance(alpha, str) else AlphaClass.of(check_alpha(alpha))
     problems = [
         Problem(
             Operation.ATTENTION,

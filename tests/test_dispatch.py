@@ -123,7 +123,7 @@ def test_command_is_exact() -> None:
     )
     assert dispatch.tune_command(problem, KNOWN_GPUS["h100"]) == (
         "splashgen tune --gpu h100 --operation attention --head-dim 64 --value-dim 128 --dtype bfloat16 "
-        "--alpha 1.3333333333333333 --no-causal --seq-len 8192 --inference"
+        "--alpha 4/3 --no-causal --seq-len 8192 --inference"
     )
 
 

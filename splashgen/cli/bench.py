@@ -90,8 +90,6 @@ def bench(
     or --prepare leaves something out. --check, --plot and --table may be given together, and so may --entmax,
     --solvers, --first-call and --overhead.
     """
-    import torch
-
     from splashgen.bench.results import BenchError, Results
     from splashgen.gpu import detect
 
@@ -111,8 +109,7 @@ def bench(
             missed = _prepare(gpu, processes, which, who)
         else:
             missed = False
-            name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-            where = torch.device(name)
+            where = _device(device)
             file = Results(output or _default_output(detect(where).slug))
             if any(kinds.values()):
                 _others(file, where, kinds, seq_len, head_dim, peer, skip, rounds)
@@ -124,6 +121,25 @@ def bench(
         raise typer.Exit(2) from None
     if missed:
         raise typer.Exit(1)
+
+
+def _device(name: str) -> "torch.device":
+    """What `--device` names; `ValueError` if it is not here."""
+    import torch
+
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda" if gpus else "cpu")
+    kind, _, number = name.partition(":")
+    if name not in ("cpu", "cuda") and not (kind == "cuda" and number.isdecimal()):
+        raise ValueError(f"--device is {name!r}, but must be auto, cuda, cuda:1 or another number, or cpu.")
+    if kind == "cuda" and int(number or 0) >= gpus:
+        here = f"only the GPUs 0 to {gpus - 1}" if gpus > 1 else "only the GPU 0" if gpus else "no GPU"
+        raise ValueError(
+            f"--device is {name!r}, but torch finds {here} here; "
+            + ("choose one of them." if gpus else "cpu runs everywhere, in small sizes.")
+        )
+    return torch.device(name)
 
 
 def _say(line: str) -> None:

@@ -28,9 +28,13 @@ def _print_check(folder: Path, targets: Path, gpu: str | None) -> bool:
     from splashgen.bench.check import check
     from splashgen.bench.collected import Collected
     from splashgen.bench.targets import load_targets
+    from splashgen.gpu import check_known
 
     wanted = load_targets(targets)
-    lines = check(wanted, Collected.of_folder(folder, gpu or wanted.gpu))
+    collected = Collected.of_folder(folder, gpu or wanted.gpu)
+    if gpu is not None and not collected.keys:
+        check_known(gpu, "--gpu")
+    lines = check(wanted, collected)
     for line in lines:
         print(line)
     missed = sum(not line.met for line in lines)

@@ -11,7 +11,6 @@ import typer
 from splashgen.problem import MAX_HEAD_DIM
 
 if TYPE_CHECKING:
-    from splashgen.alpha import AlphaClass
     from splashgen.config import Config
     from splashgen.gpu import Gpu
     from splashgen.problem import Problem
@@ -63,7 +62,9 @@ class Choice:
         str | None,
         typer.Option(help="bfloat16, float16, float32, float64; bfloat16 if left out, on a CPU float32."),
     ] = None
-    alpha: Annotated[str, typer.Option(help="In [1.0001, 2], or generic: read at each call.")] = "1.5"
+    alpha: Annotated[
+        str, typer.Option(help="A number in [1.0001, 2], such as 1.5 or 4/3, or generic: read at each call.")
+    ] = "1.5"
     causal: Annotated[bool, typer.Option("--causal/--no-causal", help="Each query sees its past alone.")] = (
         False
     )
@@ -100,11 +101,12 @@ class Choice:
         ValueError
             If an option's value is not allowed; the sentence names the option.
         """
+        from splashgen.alpha import AlphaClass
         from splashgen.problem import Operation, Problem, dtype_named
 
         usual = "float32" if device.backend == "cpu" else "bfloat16"
         dtype = dtype_named(usual if self.dtype is None else self.dtype, "--dtype")
-        alpha, training = _alpha_class(self.alpha), not self.inference
+        alpha, training = AlphaClass.named(self.alpha, "--alpha"), not self.inference
         if self.operation is OperationName.ENTMAX:
             if self.causal or self.value_dim or self.feature or self.sparsity is not RegimeName.MIXED:
                 raise ValueError(
@@ -160,15 +162,3 @@ def problem_options(command: Callable[..., None]) -> Callable[..., None]:
     typed.__annotations__ = {each.name: each.annotation for each in parameters}
     typed.__name__, typed.__doc__, typed.__module__ = command.__name__, command.__doc__, command.__module__
     return typed
-
-
-def _alpha_class(text: str) -> "AlphaClass":
-    from splashgen.alpha import AlphaClass, check_alpha
-
-    if text == AlphaClass.GENERIC:
-        return AlphaClass.GENERIC
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"--alpha is {text!r}, but must be a number in [1.0001, 2] or generic.") from None
-    return AlphaClass.of(check_alpha(value))

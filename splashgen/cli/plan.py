@@ -27,7 +27,9 @@ def plan(
     operation: Annotated[OperationName | None, typer.Option(help="Plan this operation.")] = None,
     head_dim: Annotated[int | None, typer.Option(min=1, max=MAX_HEAD_DIM, help="Of query and key.")] = None,
     dtype: Annotated[str | None, typer.Option(help="bfloat16 (if left out), float16 or float32.")] = None,
-    alpha: Annotated[str | None, typer.Option(help="In [1.0001, 2], or generic; 1.5 if left out.")] = None,
+    alpha: Annotated[
+        str | None, typer.Option(help="In [1.0001, 2], such as 4/3, or generic; 1.5 if left out.")
+    ] = None,
     causal: Annotated[
         bool | None, typer.Option("--causal/--no-causal", help="Causal attention if left out.")
     ] = None,

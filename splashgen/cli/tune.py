@@ -33,7 +33,9 @@ def tune(
     dtype: Annotated[
         str | None, typer.Option(help="bfloat16, float16, float32, float64; bfloat16 on a GPU if left out.")
     ] = None,
-    alpha: Annotated[float | None, typer.Option(help="In [1.0001, 2]; 1.5 if left out.")] = None,
+    alpha: Annotated[
+        str | None, typer.Option(help="In [1.0001, 2], such as 4/3, or generic; 1.5 if left out.")
+    ] = None,
     causal: Annotated[
         bool | None, typer.Option("--causal/--no-causal", help="Causal attention if left out.")
     ] = None,
@@ -168,6 +170,12 @@ def tune(
         raise _failure(error, 2) from None
     except (SplashgenError, OSError) as error:
         raise _failure(error, 1) from None
+    except KeyboardInterrupt:
+        raise _failure(
+            "stopped at once: what was not confirmed is not stored, and the same command goes on from the "
+            "trials that were made.",
+            130,
+        ) from None
     print_summary(report, device)
     if report.interrupted:
         raise typer.Exit(130)
@@ -175,6 +183,6 @@ def tune(
         raise typer.Exit(1)
 
 
-def _failure(error: Exception, code: int) -> typer.Exit:
+def _failure(error: Exception | str, code: int) -> typer.Exit:
     typer.echo(f"splashgen tune: {error}", err=True)
     return typer.Exit(code)

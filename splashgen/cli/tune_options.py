@@ -30,7 +30,7 @@ def problems_asked_for(
     head_dim: int | None,
     value_dim: int | None,
     dtype: str | None,
-    alpha: float | None,
+    alpha: str | None,
     causal: bool | None,
     seq_len: list[int] | None,
     inference: bool,
@@ -42,14 +42,14 @@ def problems_asked_for(
     ValueError
         If an option's value is not allowed; the sentence names the option.
     """
-    from splashgen.alpha import AlphaClass, check_alpha
+    from splashgen.alpha import AlphaClass
     from splashgen.problem import dtype_named
     from splashgen.tune.presets import attention, entmax
 
     cpu = gpu.backend == "cpu"
     usual = "float32" if cpu else "bfloat16"
     kind = dtype_named(usual if dtype is None else dtype, "--dtype")
-    alpha_class = AlphaClass.of(check_alpha(1.5 if alpha is None else alpha))
+    alpha_class = AlphaClass.named("1.5" if alpha is None else alpha, "--alpha")
     lengths = seq_len or [1024 if cpu else 4096]
     if operation is OperationName.ENTMAX:
         if head_dim or value_dim or causal is not None:

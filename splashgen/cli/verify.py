@@ -25,7 +25,8 @@ def verify(
 
     What passes is stored as measured today; what fails is no longer used until it passes or is tuned anew.
 
-    Exit code 1 if an entry failed or the device is busy, 2 if the device is another one.
+    Exit code 1 if an entry failed or the device is busy, 2 if the device is another one or there is no such
+    folder.
     """
     from splashgen.errors import SplashgenError
     from splashgen.store.entry import Entry
@@ -37,6 +38,12 @@ def verify(
         if not as_json:
             typer.echo(f"[{place}/{len(entries)}] {entry.title}")
 
+    if folder is not None and not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        typer.echo(
+            f"splashgen verify: --folder {folder} {what}; name the one that holds the files.", err=True
+        )
+        raise typer.Exit(2)
     results = []
     try:
         here = choose_gpu(gpu)

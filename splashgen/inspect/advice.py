@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from splashgen.bench.results import BenchError
-from splashgen.gpu import detect
+from splashgen.gpu import check_known, detect
 from splashgen.inspect.sparsity import HeadSparsity, sparsity
 from splashgen.inspect.speed import Measurements, Prediction
 
@@ -78,7 +78,7 @@ def will_it_help(
     alpha : float, optional
         In place of the model's own; 1.5 where it has none.
     gpu : str, optional
-        The chip's slug; the one that is here if left out.
+        The chip's slug, such as h100; the one that is here if left out.
     results : Path, optional
         A folder of results of `splashgen bench`; those that came with splashgen if left out.
 
@@ -87,14 +87,27 @@ def will_it_help(
     Advice
         Where the chip, the head dim, the mask, α or the length was not measured, it says so instead of a
         number.
+
+    Raises
+    ------
+    ValueError
+        If there are no inputs, nobody knows such a chip, or the model's attention cannot be looked at.
     """
-    slug = gpu or detect().slug
+    slug = detect().slug if gpu in (None, "auto") else gpu
     try:
         measurements = Measurements(slug, results)
     except BenchError:
         measurements = None
+    if slug == gpu and slug != detect().slug and (measurements is None or measurements.empty):
+        check_known(slug)
+    given = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+    if not given:
+        raise ValueError(
+            "inputs is empty, but must have the arguments of at least one call of the model, such as "
+            "tokenizer(text, return_tensors='pt')."
+        )
     layers = []
-    for one in inputs if isinstance(inputs, (list, tuple)) else [inputs]:
+    for one in given:
         heads = sparsity(model, one, alpha)
         for _, group in groupby(heads, key=lambda head: head.name):
             layers.append(_layer(list(group), measurements, slug))

@@ -59,6 +59,12 @@ def observe(model: Any, inputs: Any, look: Callable[[Call], None], alpha: float 
     from splashgen.integrations.transformers.attention import computed
     from splashgen.integrations.transformers.modules import layer_of
 
+    if not hasattr(getattr(model, "config", None), "_attn_implementation"):
+        raise ValueError(
+            f"model is a {type(model).__name__}, but must be a model of Transformers, whose attention can be "
+            "looked at while it runs; elsewhere splashgen.attention(..., return_support=True) counts the "
+            "keys that each query attends to."
+        )
     names = {id(module): name for name, module in model.named_modules()}
     softmax = model.config._attn_implementation != NAME
     calls = 0

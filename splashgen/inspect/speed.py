@@ -40,6 +40,11 @@ class Measurements:
         self.gpu = gpu
         self._results = Collected.of_folder(folder or shipped_folder("benchmarks/results"), gpu)
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing of that chip."""
+        return not self._results.keys
+
     def predict(self, density: float, length: int, head_dim: int, causal: bool, alpha: float) -> Prediction:
         """Interpolate between measured tile densities, at the nearest measured length.
 

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import re
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +20,7 @@ from splashgen.store.files import checked, load, salvaged, user_folder
 from splashgen.store.layout import text_of
 from splashgen.store.provenance import Provenance, current
 
-__all__ = ["merged", "save", "write"]
+__all__ = ["check_writable", "merged", "save", "write"]
 
 _LOCK_SECONDS = 120.0
 _POLL_SECONDS = 0.005
@@ -46,8 +47,8 @@ def save(gpu: Gpu, entries: Sequence[Entry], folder: Path | None = None) -> Path
     ConfigFileError
         If the folder cannot be written.
     """
-    folder = user_folder() if folder is None else Path(folder)
-    with _writable(folder):
+    given, folder = folder is not None, user_folder() if folder is None else Path(folder)
+    with _writable(folder, given):
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / ".lock", timeout=_LOCK_SECONDS, poll_interval=_POLL_SECONDS):
             path, old, trouble = _file_of(gpu, folder)
@@ -59,6 +60,21 @@ def save(gpu: Gpu, entries: Sequence[Entry], folder: Path | None = None) -> Path
     return path
 
 
+def check_writable(folder: Path | None = None) -> None:
+    """Find out before hours of search whether `save` could write there; the folder is made.
+
+    Raises
+    ------
+    ConfigFileError
+        If the folder cannot be written.
+    """
+    given, folder = folder is not None, user_folder() if folder is None else Path(folder)
+    with _writable(folder, given):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+
 def write(path: Path, file: TunedFile) -> None:
     """Replace `path` by `file` as a whole, under the lock of its folder.
 
@@ -68,7 +84,7 @@ def write(path: Path, file: TunedFile) -> None:
         If the folder cannot be written.
     """
     with (
-        _writable(path.parent),
+        _writable(path.parent, given=True),
         filelock.FileLock(path.parent / ".lock", timeout=_LOCK_SECONDS, poll_interval=_POLL_SECONDS),
     ):
         _write(path, file)
@@ -156,7 +172,8 @@ def _write(path: Path, file: TunedFile, spoiled: bool = False) -> Path | None:
 
 
 @contextlib.contextmanager
-def _writable(folder: Path) -> Iterator[None]:
+def _writable(folder: Path, given: bool) -> Iterator[None]:
+    """`given` is a folder that the caller names, so that no variable of the environment would change it."""
     try:
         yield
     except filelock.Timeout:
@@ -164,7 +181,8 @@ def _writable(folder: Path) -> Iterator[None]:
             f"Another process has held {folder / '.lock'} for {_LOCK_SECONDS:.0f} s; end it and try again."
         ) from None
     except OSError as error:
+        way_out = "name another folder" if given else "set SPLASHGEN_CONFIG_DIR to a folder that is"
         raise ConfigFileError(
             f"Tuned configs cannot be written to {folder}: {error.strerror or error}; "
-            "make it writable or set SPLASHGEN_CONFIG_DIR to a folder that is."
+            f"make it writable or {way_out}."
         ) from error

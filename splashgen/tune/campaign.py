@@ -12,13 +12,14 @@ from splashgen.gpu import Gpu
 from splashgen.problem import Problem
 from splashgen.store import Entry, Regime, save
 from splashgen.store.plain import plain_entry
+from splashgen.store.saving import check_writable
 from splashgen.tune.limits import Limits
 from splashgen.tune.measure.bench import Bench
 from splashgen.tune.processes import interrupt
 from splashgen.tune.search.terrain import Terrain
 from splashgen.tune.search.warm import Advice, incumbent, relatives, stored
 from splashgen.tune.session import Session
-from splashgen.tune.show.events import AdviceAsked, Notify, ProblemEnded, ProblemStarted
+from splashgen.tune.show.events import AdviceAsked, Interrupted, Notify, ProblemEnded, ProblemStarted
 from splashgen.tune.show.report import Report
 from splashgen.tune.study.journal import Journal
 from splashgen.tune.study.outdated import is_used, winner_of
@@ -88,7 +89,9 @@ class Campaign:
                 interrupt.look()
                 done = self._advance(place)
             except KeyboardInterrupt:
-                if not self._joined and place in self._sessions:
+                confirms, task = not self._joined and place in self._sessions, self._tasks[place]
+                self._notify(Interrupted(task.problem, confirms, regime=task.journal.regime))
+                if confirms:
                     self._conclude(place, "it was interrupted", interrupted=True)
                 return self._report(interrupted=True)
             if done:
@@ -124,6 +127,7 @@ class Campaign:
 
     def _session(self, place: int) -> Session:
         if place not in self._sessions:
+            check_writable(self._folder)
             self._started[place] = time.monotonic()
             problem, number = self._tasks[place].problem, len(self._tasks)
             regime = self._tasks[place].journal.regime

@@ -31,13 +31,12 @@ def choose_gpu(name: str = "auto") -> Gpu:
     if wanted in ("auto", here.slug):
         return here
     found = "no GPU" if here.slug == "cpu" else f"{here.name} ({here.slug})"
-    known = KNOWN_GPUS.get(wanted)
-    asked = (
-        f"--gpu {wanted} means {known.name}"
-        if known
-        else f"--gpu {wanted} is not a device known to splashgen"
-    )
+    if wanted not in KNOWN_GPUS:
+        raise GpuNotHereError(
+            f"--gpu {wanted} is no name that splashgen knows, and this machine has {found}; leave --gpu out "
+            f"for what is here. It knows {', '.join(KNOWN_GPUS)} and cpu, and any other GPU where it is."
+        )
     raise GpuNotHereError(
-        f"{asked}, but this machine has {found}; tuning times kernels on the chip itself, so run it there, "
-        f"or pass --gpu {here.slug} to tune what is here."
+        f"--gpu {wanted} means {KNOWN_GPUS[wanted].name}, but this machine has {found}; kernels are run and "
+        f"timed on the chip itself, so do this there, or pass --gpu {here.slug} for what is here."
     )

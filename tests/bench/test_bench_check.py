@@ -138,6 +138,8 @@ def test_the_command_exits_1_if_a_target_is_missed(tmp_path: Path) -> None:
         assert f"{1 - code} of 1 met" in ran.output
     elsewhere = ["--check", "--gpu", "h200", "--results", str(tmp_path), "--targets", str(file)]
     assert "1 are not measured" in CliRunner().invoke(app, elsewhere).output
+    unknown = CliRunner().invoke(app, [*elsewhere[:2], "foo", *elsewhere[3:]])
+    assert unknown.exit_code == 2 and "--gpu is 'foo', but must be auto or one of a100" in unknown.stderr
     missing = CliRunner().invoke(app, ["--check", "--results", str(tmp_path / "none")])
     assert missing.exit_code == 2
 

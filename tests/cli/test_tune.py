@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 
 from splashgen.alpha import AlphaClass
 from splashgen.cli import app
-from splashgen.gpu import KNOWN_GPUS
+from splashgen.gpu import CPU, KNOWN_GPUS
 from splashgen.problem import DType, Operation, Problem
 from splashgen.tune import Limits, Report
+from splashgen.tune.show.events import Interrupted
 from splashgen.tune.target import GpuNotHereError, choose_gpu
 
 pytestmark = pytest.mark.usefixtures("folders")
@@ -45,6 +46,16 @@ def test_another_gpu_is_one_sentence_exit_code_2_and_nothing_touched(folders: Pa
     assert list(folders.iterdir()) == []
 
 
+def test_a_name_that_is_none_is_told_from_a_gpu_that_is_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("splashgen.tune.target.detect", lambda device=None: CPU)
+    with pytest.raises(GpuNotHereError, match=r"--gpu foo is no name .*, and this .* a100, .*mi300x and cpu"):
+        choose_gpu("foo")
+    with pytest.raises(
+        GpuNotHereError, match=r"--gpu h100 means NVIDIA H100 .*, but this machine has no GPU"
+    ):
+        choose_gpu("h100")
+
+
 def test_the_gpu_of_the_machine_is_named_where_another_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("splashgen.tune.target.detect", lambda device=None: KNOWN_GPUS["h100"])
     assert choose_gpu("auto") is choose_gpu("h100") is KNOWN_GPUS["h100"]
@@ -59,6 +70,14 @@ def test_options_name_a_problem_a_length(asked: list[tuple]) -> None:
     assert [problem.seq_len for problem in problems] == [256, 512]
     expected = Problem(Operation.ATTENTION, AlphaClass.TWO, DType.FLOAT32, 256, 32, 32)
     assert problems[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("4/3", AlphaClass.FOUR_THIRDS), ("generic", AlphaClass.GENERIC)]
+)
+def test_alpha_is_named_as_everywhere(asked: list[tuple], text: str, expected: AlphaClass) -> None:
+    assert _run("--alpha", text).exit_code == 0
+    assert asked[0][0][0].alpha is expected
 
 
 def test_entmax_has_no_heads(asked: list[tuple]) -> None:
@@ -81,7 +100,7 @@ def test_limits_of_the_user_replace_those_of_the_preset(asked: list[tuple]) -> N
     ("arguments", "said"),
     [
         (("--alpha", "1"), "softmax"),
-        (("--alpha", "2.5"), "alpha"),
+        (("--alpha", "2.5"), "--alpha is 2.5"),
         (("--dtype", "int8"), "--dtype"),
         (("--dtype", "bfloat16"), "No kernel family"),
     ],
@@ -90,6 +109,21 @@ def test_bad_options_are_one_sentence_and_exit_code_2(arguments: tuple[str, ...]
     result = _run(*arguments)
     assert result.exit_code == 2
     assert said in result.stderr
+
+
+def test_a_log_that_cannot_be_written_names_its_option(folders: Path) -> None:
+    result = _run("--log", str(folders / "nope" / "x.log"))
+    assert result.exit_code == 1 and f"--log {folders / 'nope' / 'x.log'} cannot be written" in result.stderr
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_search(folders: Path) -> None:
+    (folders / "file").touch()
+    events, output = folders / "events", folders / "file" / "inside"
+    options = ("--operation", "entmax", "--seq-len", "128", "--trials", "2", "--log", str(events))
+    result = _run(*options, "--output", str(output))
+    assert result.exit_code == 1 and not events.read_text()
+    assert f"cannot be written to {output}" in result.stderr and "name another folder" in result.stderr
+    assert "SPLASHGEN_CONFIG_DIR" not in result.stderr
 
 
 def test_a_plan_is_only_asked_for_where_it_can_be_made(tmp_path: Path, asked: list[tuple]) -> None:
@@ -119,6 +153,22 @@ def test_a_real_run_stores_what_it_prints(folders: Path) -> None:
     assert (folders / "config" / "cpu.yaml").exists()
     again = _run(*options, "--seq-len", "100")
     assert again.exit_code == 0 and "128" in again.stdout
+
+
+@pytest.mark.parametrize("quiet", [(), ("--quiet",)])
+def test_ctrl_c_is_answered_at_once_and_the_second_says_what_is_lost(
+    monkeypatch: pytest.MonkeyPatch, quiet: tuple[str, ...]
+) -> None:
+    def tune(problems, gpu, limits, notify, **options) -> Report:
+        notify(Interrupted(problems[0], confirms=True))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("splashgen.tune.tuner.tune", tune)
+    result = _run(*quiet)
+    assert result.exit_code == 130
+    first, second = result.stderr.splitlines()
+    assert first == "Interrupted: the best so far is confirmed and stored; Ctrl-C again skips that."
+    assert second.startswith("splashgen tune: stopped at once: what was not confirmed is not stored")
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_models import batch, built, softmax_is_entmax
 from torch._dynamo.testing import CompileCounter
-from transformers import AutoModel
+from transformers import AutoModel, AutoModelForCausalLM
 
 from splashgen.integrations.transformers import fix_alpha, learn_alpha, set_alpha
 from splashgen.integrations.transformers.alpha_values import alpha_of
@@ -97,8 +97,13 @@ def test_softmax_layers_learn_no_alpha() -> None:
     [
         ({"splashgen_alpha": 1.0}, "softmax"),
         ({"splashgen_alpha": 2.5}, r"\[1\.0001, 2\]"),
-        ({"splashgen_alpha": "sharp"}, "number"),
-        ({"splashgen_alpha": [1.5]}, "layer 1"),
+        (
+            {"splashgen_alpha": "sharp"},
+            r"config.splashgen_alpha is 'sharp', but must be a number in \[1\.0001, 2\]",
+        ),
+        ({"splashgen_alpha": [1.5, 2.5]}, r"config.splashgen_alpha is 2.5"),
+        ({"splashgen_alpha": [1.5]}, "1 values.*2 layers"),
+        ({"splashgen_alpha": [1.5, 1.5, 1.5]}, "3 values.*2 layers"),
         ({"splashgen_alpha": "learned"}, "learn_alpha"),
         ({"splashgen_local": "flash"}, "'entmax' or 'softmax'"),
     ],
@@ -111,3 +116,47 @@ def test_configs_that_are_refused(options: dict[str, Any], message: str) -> None
 def test_only_models_of_the_interface_have_an_alpha() -> None:
     with pytest.raises(ValueError, match="no attention modules"):
         set_alpha(torch.nn.Linear(2, 2), 1.5)
+
+
+@pytest.mark.parametrize("change", [set_alpha, fix_alpha, learn_alpha])
+def test_a_model_of_the_same_config_keeps_its_alpha(change: Any) -> None:
+    config = built("llama", splashgen_alpha=1.7).config
+    mine, other = type(built("llama"))(config), type(built("llama"))(config)
+    change(mine, 1.3)
+    assert _alphas(other) == [1.7, 1.7] and other.config.splashgen_alpha == 1.7
+    assert mine.config.splashgen_alpha == ("learned" if change is learn_alpha else 1.3)
+    configs = {id(module.config) for module in mine.modules() if hasattr(module, "config")}
+    assert configs == {id(mine.config)}, "all modules share the copy"
+
+
+def test_a_head_model_and_its_base_share_the_copy() -> None:
+    model = built("gpt2", kind=AutoModelForCausalLM)
+    fix_alpha(model, 1.2)
+    assert model.config is model.transformer.config and model.config.splashgen_alpha == 1.2
+    model.set_attn_implementation("sdpa")
+    model(**batch())
+
+
+@pytest.mark.parametrize("change", [set_alpha, fix_alpha, learn_alpha])
+def test_a_part_of_a_model_is_refused(change: Any) -> None:
+    model = built("llama")
+    with pytest.raises(ValueError, match="a LlamaDecoderLayer, a part of a model"):
+        change(model.layers[0], 2.0)
+    assert _alphas(model) == [1.5, 1.5]
+
+
+@pytest.mark.parametrize("change", [set_alpha, fix_alpha, learn_alpha])
+def test_a_softmax_model_is_refused(change: Any) -> None:
+    model = built("llama", "sdpa")
+    with pytest.raises(ValueError, match="'sdpa', which computes softmax"):
+        change(model, 1.5)
+    model.set_attn_implementation("splashgen")
+    change(model, 1.5)
+
+
+@pytest.mark.parametrize("values", [[1.5], [1.5, 1.5, 2.0]])
+def test_fix_alpha_wants_one_value_a_layer(values: list[float]) -> None:
+    model = built("gpt2")
+    with pytest.raises(ValueError, match=f"alpha has {len(values)} values, but the model has 2 layers"):
+        fix_alpha(model, values)
+    assert _alphas(model) == [1.5, 1.5]

@@ -11,6 +11,7 @@ from tiny_models import batch, built
 
 from splashgen.inspect import attention_maps, save_maps, sparsity, will_it_help
 from splashgen.inspect.speed import Measurements
+from splashgen.nn import EntmaxAttention
 
 
 def test_maps_of_a_softmax_model_are_entmax_of_its_own_scores() -> None:
@@ -124,6 +125,20 @@ def test_advice_for_a_model(tmp_path: Path) -> None:
     assert "nothing was measured" in str(
         will_it_help(built("gpt2"), batch(), gpu="h100", results=tmp_path / "no")
     )
+
+
+def test_a_chip_that_nobody_knows_and_no_inputs_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"gpu is 'foo', but must be auto or one of a100, .*cpu"):
+        will_it_help(built("gpt2"), batch(), gpu="foo")
+    with pytest.raises(ValueError, match="inputs is empty"):
+        will_it_help(built("gpt2"), [])
+
+
+@pytest.mark.parametrize("look", [sparsity, attention_maps, will_it_help])
+@pytest.mark.parametrize("model", [torch.nn.Linear(4, 4), EntmaxAttention(4, 2)])
+def test_only_models_of_transformers_are_looked_at(look: Any, model: torch.nn.Module) -> None:
+    with pytest.raises(ValueError, match=f"model is a {type(model).__name__}, but must be a model of Trans"):
+        look(model, torch.randn(1, 3, 4))
 
 
 def test_the_measurements_that_came_with_splashgen() -> None:

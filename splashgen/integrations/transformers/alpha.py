@@ -14,8 +14,10 @@ from splashgen.integrations.transformers.alpha_values import (
     STATE,
     AnnealedAlpha,
     LearnedAlpha,
+    check_count,
 )
-from splashgen.integrations.transformers.modules import attention_modules, is_softmax_layer, window_of
+from splashgen.integrations.transformers.modules import is_softmax_layer, window_of
+from splashgen.integrations.transformers.own_config import entmax_modules, take_own_config
 
 __all__ = ["fix_alpha", "learn_alpha", "set_alpha"]
 
@@ -23,17 +25,26 @@ __all__ = ["fix_alpha", "learn_alpha", "set_alpha"]
 def set_alpha(model: nn.Module, alpha: float) -> None:
     """Set α of every layer through a tensor on the device: the next change costs no compilation.
 
-    Kernels read it at run time. Once it no longer changes, `fix_alpha` gives faster ones.
+    Kernels read it at run time. Once it no longer changes, `fix_alpha` gives faster ones. The config follows,
+    as the model's own: a config that other models were built from as well stays as it is.
 
     Parameters
     ----------
     model : nn.Module
-        A model of Transformers; wrappers around it do no harm.
+        A whole model of Transformers; wrappers around it do no harm.
     alpha : float
         In [1.0001, 2].
+
+    Raises
+    ------
+    ValueError
+        If the model is only a part of one, runs with softmax, or α is not allowed.
     """
-    alpha = check_alpha(alpha)
-    for _, module in attention_modules(model):
+    alpha, modules = check_alpha(alpha), entmax_modules(model, "set_alpha")
+    # Later calls write into the copy: another config in its place would compile a compiled model again.
+    if not all(isinstance(getattr(module, STATE, None), AnnealedAlpha) for _, module in modules):
+        take_own_config(model)
+    for _, module in modules:
         state = getattr(module, STATE, None)
         if isinstance(state, AnnealedAlpha):
             state.number = alpha
@@ -44,9 +55,30 @@ def set_alpha(model: nn.Module, alpha: float) -> None:
 
 
 def fix_alpha(model: nn.Module, alpha: float | Sequence[float]) -> None:
-    """Set α to a number, or one a layer, for good: kernels made for it take over."""
-    values = [check_alpha(one) for one in alpha] if isinstance(alpha, Sequence) else check_alpha(alpha)
-    for _, module in attention_modules(model):
+    """Set α to a number, or one a layer, for good: kernels made for it take over.
+
+    Parameters
+    ----------
+    model : nn.Module
+        A whole model of Transformers, whose config becomes its own as in `set_alpha`.
+    alpha : float or sequence of float
+        In [1.0001, 2]; a sequence has one for each layer.
+
+    Raises
+    ------
+    ValueError
+        If the model is only a part of one, runs with softmax, has another number of layers, or α is not
+        allowed.
+    """
+    modules = entmax_modules(model, "fix_alpha")
+    if isinstance(alpha, Sequence) and not isinstance(alpha, str):
+        values: Any = [check_alpha(one) for one in alpha]
+        for _, module in modules:
+            check_count(module, values, "alpha")
+    else:
+        values = check_alpha(alpha)
+    take_own_config(model)
+    for _, module in modules:
         if hasattr(module, STATE):
             delattr(module, STATE)
         module.config.splashgen_alpha = values  # type: ignore[union-attr]
@@ -62,7 +94,7 @@ def learn_alpha(
     Parameters
     ----------
     model : nn.Module
-        A model of Transformers.
+        A whole model of Transformers, whose config becomes its own as in `set_alpha`.
     start : float
         Of α, in [1.0001, 2].
     checkpoint : path, optional
@@ -76,10 +108,12 @@ def learn_alpha(
     Raises
     ------
     FileNotFoundError, ValueError
-        If the checkpoint has no such values, or α is not allowed.
+        If the checkpoint has no such values, the model is only a part of one or runs with softmax, or α is
+        not allowed.
     """
-    start, states = check_alpha(start), {}
-    for name, module in attention_modules(model):
+    start, states, modules = check_alpha(start), {}, entmax_modules(model, "learn_alpha")
+    take_own_config(model)
+    for name, module in modules:
         config: Any = module.config
         if hasattr(module, STATE):
             delattr(module, STATE)

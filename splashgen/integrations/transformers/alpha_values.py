@@ -10,13 +10,15 @@ from splashgen.alpha import check_alpha
 from splashgen.integrations.transformers.modules import layer_of
 from splashgen.learned import learned_alpha, z_of
 
-__all__ = ["DEFAULT", "LEARNED", "STATE", "AnnealedAlpha", "LearnedAlpha", "alpha_of"]
+__all__ = ["DEFAULT", "LEARNED", "STATE", "AnnealedAlpha", "LearnedAlpha", "alpha_of", "check_count"]
 
 DEFAULT = 1.5
 LEARNED = "learned"
 """The value of `config.splashgen_alpha` where α is a parameter."""
 STATE = "splashgen_alpha"
 """The attribute of an attention module that holds an `AnnealedAlpha` or a `LearnedAlpha`."""
+_ENTRY = "config.splashgen_alpha"
+_COUNTS = ("num_hidden_layers", "encoder_layers", "decoder_layers", "num_decoder_layers")
 
 
 class AnnealedAlpha(nn.Module):
@@ -70,15 +72,32 @@ def alpha_of(module: nn.Module) -> float | Tensor:
             "the optimizer is made."
         )
     if isinstance(chosen, (list, tuple)):
-        return check_alpha(chosen[_index(module, chosen)])
-    return check_alpha(chosen)
+        check_count(module, chosen, _ENTRY)
+        return check_alpha(chosen[_index(module, chosen)], name=_ENTRY)
+    if isinstance(chosen, bool) or not isinstance(chosen, (int, float)):
+        raise TypeError(
+            f"{_ENTRY} is {chosen!r}, but must be a number in [1.0001, 2], a list with one a layer, or "
+            f'"{LEARNED}" after learn_alpha.'
+        )
+    return check_alpha(chosen, name=_ENTRY)
+
+
+def check_count(module: nn.Module, values: Sequence[float], name: str) -> None:
+    """Raise `ValueError` unless there is one value a layer; of two stacks the one with more layers counts."""
+    config = getattr(module, "config", None)
+    counts = [count for count in (getattr(config, one, None) for one in _COUNTS) if isinstance(count, int)]
+    if counts and len(values) != max(counts):
+        raise ValueError(
+            f"{name} has {len(values)} values, but the model has {max(counts)} layers: the last of them is "
+            f"layer {max(counts) - 1}; give one value a layer, or a single number."
+        )
 
 
 def _index(module: nn.Module, values: Sequence[float]) -> int:
     layer = layer_of(module)
     if layer is None or layer >= len(values):
         raise ValueError(
-            f"config.splashgen_alpha has {len(values)} values, but the model asks for that of layer {layer}; "
+            f"{_ENTRY} has {len(values)} values, but the model asks for that of layer {layer}; "
             "give one value a layer, or a single number."
         )
     return layer

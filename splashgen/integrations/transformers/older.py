@@ -12,7 +12,7 @@ from transformers import AttentionInterface
 
 from splashgen.integrations.transformers.modules import window_of
 
-__all__ = ["asked_for_weights", "register", "settled"]
+__all__ = ["asked_for_weights", "has_table", "register", "settled"]
 
 _COLLECTS = importlib.util.find_spec("transformers.utils.output_capturing") is not None
 
@@ -47,6 +47,14 @@ def register(name: str) -> None:
         module = importlib.import_module(f"transformers.models.{model}.modeling_{model}")
         if hasattr(module, table):
             getattr(module, table)[name] = function
+
+
+def has_table(module: str) -> bool:
+    """Whether the models of a module look up a table of their own, by the module's full name."""
+    return any(
+        module == f"transformers.models.{model}.modeling_{model}" and hasattr(sys.modules.get(module), table)
+        for model, table, _ in _TABLES
+    )
 
 
 def _refuse_bert(config: Any, **kwargs: Any) -> nn.Module:

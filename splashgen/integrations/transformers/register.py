@@ -3,7 +3,7 @@
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
-from splashgen.integrations.transformers import older
+from splashgen.integrations.transformers import older, outside
 from splashgen.integrations.transformers.attention import attend
 from splashgen.integrations.transformers.masks import attention_mask
 
@@ -19,3 +19,4 @@ def register() -> None:
     # Without a mask function of the same name Transformers hands down no mask, padding included.
     AttentionMaskInterface.register(NAME, attention_mask)
     older.register(NAME)
+    outside.guard(NAME)

@@ -23,6 +23,7 @@ from splashgen.store.plain import plain_entry
 from splashgen.tune.show.events import (
     AdviceAsked,
     Event,
+    Interrupted,
     Notify,
     ProblemEnded,
     ProblemStarted,
@@ -31,7 +32,7 @@ from splashgen.tune.show.events import (
     TrialEnded,
 )
 
-__all__ = ["JsonLines", "LiveView", "PlainLines", "all_of", "duration"]
+__all__ = ["JsonLines", "LiveView", "PlainLines", "all_of", "duration", "interruption"]
 
 _ADVICE = "compiling what the cost model chooses from"
 
@@ -71,6 +72,13 @@ def _state(event: TrialEnded) -> str:
     compiling = f", {event.compiling} compiling" if event.compiling else ""
     left = "" if event.seconds_left is None else f", about {duration(event.seconds_left)} left in all"
     return f"best {best}{compiling}{left}"
+
+
+def interruption(event: Interrupted) -> str:
+    """What follows a Ctrl-C, and what another one would do."""
+    if event.confirms:
+        return "Interrupted: the best so far is confirmed and stored; Ctrl-C again skips that."
+    return "Interrupted: the same command goes on from here."
 
 
 def _ending(event: ProblemEnded) -> str:
@@ -128,6 +136,8 @@ class PlainLines:
             case ShootOutEnded():
                 for line in _places(event):
                     self._say(f"  {line}")
+            case Interrupted():
+                self._say(interruption(event))
             case ProblemEnded():
                 self._say(f"  {_ending(event)}")
 
@@ -186,6 +196,8 @@ class LiveView:
             case ShootOutEnded():
                 for line in _places(event) if self._verbose else ():
                     self._console.print(Text(line, style="dim"), highlight=False)
+            case Interrupted():
+                self._console.print(Text(interruption(event)))
             case ProblemEnded():
                 self._end()
                 self._bars.advance(self._problems)
@@ -231,6 +243,8 @@ class JsonLines:
                 line |= {"winner": None if event.winner is None else event.winner.as_dict()}
                 line |= {"standings": [each.as_dict() for each in event.standings]}
                 line |= {"failed": [each.as_dict() for each in event.failed]}
+            case Interrupted():
+                line |= {"confirms": event.confirms}
             case ProblemEnded():
                 line |= {"reason": event.reason, "skipped": event.skipped, "counts": dict(event.counts)}
                 line |= {"seconds": event.seconds}

@@ -14,6 +14,7 @@ from splashgen.tune.measure.standing import Standing
 __all__ = [
     "AdviceAsked",
     "Event",
+    "Interrupted",
     "Notify",
     "ProblemEnded",
     "ProblemStarted",
@@ -89,6 +90,14 @@ class ShootOutEnded(_Told):
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted(_Told):
+    """A Ctrl-C has ended the search; told at once, because the next one costs the winner."""
+
+    confirms: bool
+    """Whether the best so far is confirmed and stored now."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProblemEnded(_Told):
     """A problem is done, was done before, or has no correct config."""
 
@@ -113,5 +122,7 @@ class ProblemEnded(_Told):
         return self.entry.default_time_ms.median / self.entry.time_ms.median
 
 
-Event = AdviceAsked | ProblemStarted | TrialEnded | ShootOutStarted | ShootOutEnded | ProblemEnded
+Event = (
+    AdviceAsked | ProblemStarted | TrialEnded | ShootOutStarted | ShootOutEnded | Interrupted | ProblemEnded
+)
 Notify = Callable[[Event], None]

@@ -20,7 +20,7 @@ from splashgen.tune import tuner
 from splashgen.tune.measure.outcome import Outcome, Status
 from splashgen.tune.processes import interrupt
 from splashgen.tune.processes.process import Process
-from splashgen.tune.show.events import Event, Notify, ProblemEnded, ShootOutStarted, TrialEnded
+from splashgen.tune.show.events import Event, Interrupted, Notify, ProblemEnded, ShootOutStarted, TrialEnded
 from splashgen.tune.show.report import Report
 from splashgen.tune.tuner import tune
 
@@ -138,6 +138,8 @@ def test_the_first_keeps_the_best_so_far_and_leaves_the_rest_for_another_run() -
     report = _tuned(strike)
     assert report.interrupted and report.ended[0].entry is not None
     assert sum(isinstance(event, TrialEnded) for event in heard) == 1
+    told = [type(event) for event in heard]
+    assert told.index(Interrupted) == told.index(TrialEnded) + 1 < told.index(ShootOutStarted)
     assert not _tuned().interrupted
 
 

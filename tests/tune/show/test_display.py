@@ -14,6 +14,7 @@ from splashgen.tune.show.display import JsonLines, LiveView, PlainLines, all_of,
 from splashgen.tune.show.events import (
     AdviceAsked,
     Event,
+    Interrupted,
     ProblemEnded,
     ProblemStarted,
     ShootOutEnded,
@@ -29,6 +30,7 @@ EVENTS: list[Event] = [
     START,
     TrialEnded(PROBLEM, 5, 30, CONFIG, Outcome(Status.OK, samples=(2.0,)), 2.0, 65.0, 3),
     TrialEnded(PROBLEM, 6, 30, CONFIG, Outcome(Status.WRONG, "out is [off]."), 2.0, 60.0),
+    Interrupted(PROBLEM, confirms=True),
     ShootOutStarted(PROBLEM),
     ShootOutEnded(
         PROBLEM,
@@ -53,6 +55,7 @@ def test_plain_lines_say_trial_best_left_and_why_a_candidate_lost() -> None:
     assert "[1/2]" in text and "4 trials done before" in text
     assert "trial 5/30, best 2 ms, 3 compiling, about 1 min 05 s left in all" in text
     assert "wrong: aaa_faulty(fault=wrong): out is [off]." in text
+    assert "\nInterrupted: the best so far is confirmed and stored; Ctrl-C again skips that.\n" in text
     assert "no winner: No finalist passed" in text
     assert "1. 1.5 ms and 1 ms at a ragged length, wins: aaa_faulty(delay_ms=1)" in text
     assert "2. 2 ms and 1.1 ms at a ragged length, held the place: aaa_faulty(delay_ms=2)" in text
@@ -66,7 +69,7 @@ def test_json_lines_are_one_object_an_event() -> None:
         notify(event)
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["event"] for line in lines] == [type(event).__name__ for event in EVENTS]
-    met = lines[5]
+    met = lines[6]
     assert met["winner"] == FASTER.as_dict() and met["holder"] == HELD.as_dict()
     assert [each["outcome"]["ragged"] for each in met["standings"]] == [[1.0], [1.1]]
     assert met["failed"][0]["outcome"]["reason"] == "dq is [off]."
