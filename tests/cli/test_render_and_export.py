@@ -44,7 +44,7 @@ def test_render_of_entmax_for_inference():
         (["--alpha", "1"], "softmax"),
         (["--alpha", "much"], "--alpha is 'much', but must be a number in [1.0001, 2] or generic"),
         (["--dtype", "int8"], "--dtype is 'int8', but must be one of float16"),
-        (["--gpu", "h100", "--dtype", "float64"], "No kernel family computes"),
+        (["--gpu", "h100", "--dtype", "float64"], "must be float16 or bfloat16 or float32 there."),
         (["--feature", "learned_alpha"], "learned_alpha needs the generic alpha"),
         (["--operation", "entmax", "--causal"], "belong to attention"),
     ],
