@@ -87,13 +87,13 @@ class EntmaxAttention(nn.Module):
             raise ValueError(f"num_heads is {num_heads}, but must be a multiple of num_kv_heads, {kv_heads}.")
         self.num_heads, self.num_kv_heads = num_heads, kv_heads
         self.head_dim = embed_dim // num_heads
-        self.alpha = check_alpha(alpha)
+        self._alpha = check_alpha(alpha)
         made: dict[str, Any] = {"device": device, "dtype": dtype}
         self.query = nn.Linear(embed_dim, embed_dim, bias, **made)
         self.key = nn.Linear(embed_dim, kv_heads * self.head_dim, bias, **made)
         self.value = nn.Linear(embed_dim, kv_heads * self.head_dim, bias, **made)
         self.output = nn.Linear(embed_dim, embed_dim, bias, **made)
-        start = torch.full((num_heads,), z_of(self.alpha), device=device)
+        start = torch.full((num_heads,), z_of(self._alpha), device=device)
         self.z = nn.Parameter(start) if learn_alpha else None
         names = ("delta", "beta", "gamma") if scalable else ()
         starts = {"delta": 1.0, "beta": 0.0, "gamma": 1.0}
@@ -102,6 +102,35 @@ class EntmaxAttention(nn.Module):
         )
         self.register_buffer("slopes", nape_slopes(num_heads).to(device) if nape else None)
         self.slopes: Tensor | None
+
+    @property
+    def alpha(self) -> float | Tensor:
+        """α of the next call: the number it was given, or (heads,) in float32 of what is learned."""
+        return self._alpha if self.z is None else learned_alpha(self.z)
+
+    @alpha.setter
+    def alpha(self, value: float) -> None:
+        if self.z is not None:
+            raise ValueError(
+                f"alpha is set to {value!r}, but is learned in this layer; change its parameter z, or build "
+                "the layer with learn_alpha=False."
+            )
+        self._alpha = check_alpha(value)
+
+    def extra_repr(self) -> str:
+        """Heads, α and the options that differ from the defaults, as `print` shows them."""
+        alpha: Any = self._alpha
+        if self.z is not None and not self.z.is_meta:
+            alpha = [round(one, 4) for one in learned_alpha(self.z).tolist()]
+        kept = {
+            "num_kv_heads": self.num_kv_heads if self.num_kv_heads != self.num_heads else None,
+            "alpha": alpha,
+            "learn_alpha": self.z is not None or None,
+            "scalable": bool(self.scaling) or None,
+            "nape": self.slopes is not None or None,
+        }
+        told = [f"{name}={value}" for name, value in kept.items() if value is not None]
+        return ", ".join([f"{self.query.in_features}", f"{self.num_heads}", *told])
 
     def forward(
         self,
@@ -125,7 +154,15 @@ class EntmaxAttention(nn.Module):
         Returns
         -------
         Tensor (batch, n_q, embed_dim)
+
+        Raises
+        ------
+        ValueError
+            If `x` or `context` has another shape, and where `splashgen.attention` raises it.
         """
+        self._check("x", x)
+        if context is not None:
+            self._check("context", context)
         context = x if context is None else context
         query = self._heads(self.query(x), self.num_heads)
         key = self._heads(self.key(context), self.num_kv_heads)
@@ -136,7 +173,7 @@ class EntmaxAttention(nn.Module):
             query,
             key,
             value,
-            alpha=self.alpha if self.z is None else learned_alpha(self.z),
+            alpha=self.alpha,
             is_causal=is_causal,
             enable_gqa=self.num_kv_heads != self.num_heads,
             window_size=window_size,
@@ -146,6 +183,14 @@ class EntmaxAttention(nn.Module):
         )
         result: Tensor = self.output(out.transpose(1, 2).flatten(2))
         return result
+
+    def _check(self, name: str, tensor: Tensor) -> None:
+        width = self.query.in_features
+        if tensor.dim() != 3 or tensor.shape[2] != width:
+            raise ValueError(
+                f"{name} has shape {tuple(tensor.shape)}, but must have (batch, seq, {width}); "
+                f"{name}[None] makes a batch of one sequence."
+            )
 
     def _heads(self, projected: Tensor, heads: int) -> Tensor:
         return projected.unflatten(-1, (heads, self.head_dim)).transpose(1, 2)

@@ -1,15 +1,27 @@
 """Writing a file as a whole: whoever reads it sees the old one or the new one, never a part."""
 
 import contextlib
+import errno
 import functools
 import os
 import secrets
 from pathlib import Path
 
-__all__ = ["replace_file"]
+__all__ = ["make_folder", "replace_file"]
 
 _KEPT = 32
 """Letters of the file's name that its temporary one has: names are limited to 255 bytes."""
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; `NotADirectoryError` where there is a file of that name.
+
+    `Path.mkdir` raises `FileExistsError` then, which callers keep for what they are about to write.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
 
 
 def replace_file(

@@ -68,3 +68,39 @@ def test_nape_slopes() -> None:
 def test_widths_that_cannot_be_divided(options: tuple[int, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EntmaxAttention(*options[:2], num_kv_heads=options[2] if len(options) > 2 else None)
+
+
+def test_alpha_is_what_the_next_call_takes() -> None:
+    fixed, learned = EntmaxAttention(16, 2, alpha=1.7), EntmaxAttention(16, 2, learn_alpha=True)
+    assert fixed.alpha == 1.7
+    before = learned.alpha
+    torch.testing.assert_close(before, torch.full((2,), 1.5))
+    with torch.no_grad():
+        learned.z.copy_(torch.tensor([-1.0, 1.0]))
+    assert (learned.alpha < before).tolist() == [True, False]
+    assert learned.alpha.requires_grad, "a penalty on it may be part of the loss"
+    fixed.alpha = 2.0
+    x = torch.randn(1, 5, 16)
+    same = EntmaxAttention(16, 2, alpha=2.0)
+    same.load_state_dict(fixed.state_dict())
+    torch.testing.assert_close(fixed(x), same(x))
+    with pytest.raises(ValueError, match="is learned in this layer"):
+        learned.alpha = 2.0
+    with pytest.raises(ValueError, match="alpha is 3"):
+        fixed.alpha = 3.0
+
+
+def test_what_is_printed_names_heads_alpha_and_options() -> None:
+    assert "(16, 2, alpha=1.5" in repr(EntmaxAttention(16, 2)).replace("\n  ", "")
+    text = EntmaxAttention(16, 2, num_kv_heads=1, learn_alpha=True, scalable=True, nape=True).extra_repr()
+    assert "learn_alpha=True" in repr(EntmaxAttention(16, 2, learn_alpha=True, device="meta"))
+    assert text == "16, 2, num_kv_heads=1, alpha=[1.5, 1.5], learn_alpha=True, scalable=True, nape=True"
+
+
+@pytest.mark.parametrize("shape", [(5, 16), (1, 2, 5, 16), (1, 5, 8)])
+def test_shapes_are_refused_by_the_name_of_the_argument(shape: tuple[int, ...]) -> None:
+    layer, right = EntmaxAttention(16, 2), torch.randn(1, 5, 16)
+    with pytest.raises(ValueError, match=r"^x has shape .* but must have \(batch, seq, 16\)"):
+        layer(torch.randn(shape))
+    with pytest.raises(ValueError, match=r"^context has shape"):
+        layer(right, torch.randn(shape))

@@ -15,6 +15,7 @@ from splashgen.families import family_named
 from splashgen.gpu import Gpu
 from splashgen.problem import Operation, Problem, length_bucket
 from splashgen.render import render
+from splashgen.replacing import make_folder
 from splashgen.store.provenance import current
 
 __all__ = ["export_aot"]
@@ -54,6 +55,7 @@ def export_aot(problem: Problem, config: Config, gpu: Gpu, folder: Path, *, repl
     config = family_named(config.family).for_loaders(config)
     with CompilePool(processes=1, limit_s=600.0) as pool:
         variants = pool.submit(AotJob(problem, config, gpu, _lengths(problem))).result()
+    make_folder(folder.parent)
     made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         _fill(made, problem, config, gpu, variants)

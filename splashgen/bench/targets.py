@@ -92,7 +92,13 @@ def load_targets(path: Path) -> Targets:
     """
     try:
         return Targets.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise BenchError(
+            f"{path} cannot be read as targets: {error.strerror}. In a clone of the repository they are "
+            "benchmarks/targets.yaml, for the results in benchmarks/results; elsewhere name them with "
+            "--targets and --results."
+        ) from None
+    except (ValueError, yaml.YAMLError) as error:
         raise BenchError(f"{path} cannot be read as targets: {_short(error)}") from None
 
 

@@ -17,7 +17,9 @@ def export(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", help="The file to write, or with --aot the folder; it must not exist."
+            "--output",
+            "-o",
+            help="The file to write, or with --aot the folder; it must not exist. Folders above it are made.",
         ),
     ],
     aot: Annotated[
@@ -60,8 +62,9 @@ def export(
 
 
 def _write(output: Path, text: str, force: bool) -> None:
-    from splashgen.replacing import replace_file
+    from splashgen.replacing import make_folder, replace_file
 
+    make_folder(output.parent)
     if force and output.exists() and not output.is_file():  # a device or a pipe has nothing to lose
         output.write_text(text, encoding="utf-8")
     else:

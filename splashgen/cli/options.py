@@ -54,7 +54,9 @@ class Choice:
         "auto"
     )
     operation: Annotated[OperationName, typer.Option(help="What is computed.")] = OperationName.ATTENTION
-    head_dim: Annotated[int, typer.Option(min=1, max=MAX_HEAD_DIM, help="Of query and key.")] = 64
+    head_dim: Annotated[
+        int | None, typer.Option(min=1, max=MAX_HEAD_DIM, help="Of query and key; 64 if left out.")
+    ] = None
     value_dim: Annotated[
         int | None, typer.Option(min=1, max=MAX_HEAD_DIM, help="Of value; the head dim if left out.")
     ] = None
@@ -108,9 +110,11 @@ class Choice:
         dtype = dtype_named(usual if self.dtype is None else self.dtype, "--dtype")
         alpha, training = AlphaClass.named(self.alpha, "--alpha"), not self.inference
         if self.operation is OperationName.ENTMAX:
-            if self.causal or self.value_dim or self.feature or self.sparsity is not RegimeName.MIXED:
+            dims = self.head_dim, self.value_dim
+            if any(dims) or self.causal or self.feature or self.sparsity is not RegimeName.MIXED:
                 raise ValueError(
-                    "--causal, --value-dim, --feature and --sparsity belong to attention, not to entmax."
+                    "--head-dim, --value-dim, --causal, --feature and --sparsity belong to attention, not to "
+                    "entmax."
                 )
             return Problem(Operation.ENTMAX, alpha, dtype, self.seq_len, training=training)
         return Problem(
@@ -118,8 +122,8 @@ class Choice:
             alpha,
             dtype,
             self.seq_len,
-            self.head_dim,
-            self.value_dim or self.head_dim,
+            self.head_dim or 64,
+            self.value_dim or self.head_dim or 64,
             training=training,
             causal=self.causal,
             **{name.value: True for name in self.feature or ()},

@@ -46,7 +46,8 @@ def warmup(
     try:
         device = choice.device()
         kinds: Sequence[str | None] = dtype or [None]
-        axes = head_dim or [choice.head_dim], kinds, seq_len or [choice.seq_len]
+        dims: Sequence[int | None] = head_dim or [None]
+        axes = dims, kinds, seq_len or [choice.seq_len]
         problems = [
             dataclasses.replace(choice, head_dim=dim, dtype=kind, seq_len=length).problem(device)
             for dim, kind, length in itertools.product(*axes)

@@ -8,11 +8,11 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from splashgen.config import Config
 from splashgen.gpu import Gpu
-from splashgen.problem import Operation, Problem
+from splashgen.problem import DType, Operation, Problem
 from splashgen.space import Space
 
 __all__ = ["Family", "families", "family_for", "family_named"]
@@ -71,6 +71,19 @@ def family_for(problem: Problem, gpu: Gpu) -> Family:
     NotImplementedError
         If no template covers it.
     """
+    family = _covering(problem, gpu)
+    if family is not None:
+        return family
+    others = [kind.value for kind in DType if _covering(replace(problem, dtype=kind), gpu)]
+    way_out = ""
+    if others:
+        way_out = f": dtype is {problem.dtype.value}, but must be {' or '.join(others)} there"
+        if gpu.backend == "cpu":
+            way_out += ", and calls with float16 or bfloat16 tensors on a CPU are computed as float32"
+    raise NotImplementedError(f"No kernel family computes «{problem}» on the {gpu.backend} backend{way_out}.")
+
+
+def _covering(problem: Problem, gpu: Gpu) -> Family | None:
     for family in families():
         if (
             family.operation is problem.operation
@@ -78,4 +91,4 @@ def family_for(problem: Problem, gpu: Gpu) -> Family:
             and family.supports(problem)
         ):
             return family
-    raise NotImplementedError(f"No kernel family computes «{problem}» on the {gpu.backend} backend.")
+    return None

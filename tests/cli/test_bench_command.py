@@ -41,3 +41,9 @@ def test_a_device_that_is_none(name: str) -> None:
 def test_nothing_is_left_behind(folders: Path) -> None:
     assert _run("--device", "foo", "--output", str(folders / "results.json")).exit_code == 2
     assert not (folders / "results.json").exists()
+
+
+def test_outside_a_clone_the_options_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = _run("--check")
+    assert result.exit_code == 2 and "name them with --targets and --results" in result.stderr

@@ -44,9 +44,10 @@ def test_render_of_entmax_for_inference():
         (["--alpha", "1"], "softmax"),
         (["--alpha", "much"], "--alpha is 'much', but must be a number in [1.0001, 2] or generic"),
         (["--dtype", "int8"], "--dtype is 'int8', but must be one of float16"),
-        (["--gpu", "h100", "--dtype", "float64"], "No kernel family computes"),
+        (["--gpu", "h100", "--dtype", "float64"], "must be float16 or bfloat16 or float32 there."),
         (["--feature", "learned_alpha"], "learned_alpha needs the generic alpha"),
         (["--operation", "entmax", "--causal"], "belong to attention"),
+        (["--operation", "entmax", "--head-dim", "32"], "--head-dim, --value-dim, --causal, "),
     ],
 )
 def test_a_bad_option_ends_with_one_sentence_and_code_2(arguments, message):
@@ -107,7 +108,10 @@ def test_export_writes_through_a_link_and_into_a_pipe(tmp_path):
     assert read == [target.read_text()] and pipe.is_fifo()
 
 
-def test_export_to_a_folder_that_is_not_there(tmp_path):
-    said = run("export", "--gpu", "cpu", "-o", str(tmp_path / "missing" / "file.py"))
+def test_export_makes_the_folder_as_report_does(tmp_path):
+    path = tmp_path / "missing" / "deep" / "file.py"
+    assert run("export", "--gpu", "cpu", "-o", str(path)).exit_code == 0
+    assert "def attention" in path.read_text()
+    said = run("export", "--gpu", "cpu", "-o", str(path / "file.py"))
     assert said.exit_code == 1
     assert "cannot be written" in said.stderr

@@ -102,7 +102,7 @@ def test_limits_of_the_user_replace_those_of_the_preset(asked: list[tuple]) -> N
         (("--alpha", "1"), "softmax"),
         (("--alpha", "2.5"), "--alpha is 2.5"),
         (("--dtype", "int8"), "--dtype"),
-        (("--dtype", "bfloat16"), "No kernel family"),
+        (("--dtype", "bfloat16"), "dtype is bfloat16, but must be float32 or float64 there, and calls with"),
     ],
 )
 def test_bad_options_are_one_sentence_and_exit_code_2(arguments: tuple[str, ...], said: str) -> None:
