@@ -93,7 +93,7 @@ def _run(plan: Plan, arguments: Arguments, new: bool) -> tuple[Tensor, Tensor]:
     dtype = query.dtype
     if plan.widened:
         query, key, value = query.float(), key.float(), value.float()
-    if query.device.type == "cpu":
+    if plan.looks:
         check_values((query.shape[0], key.shape[0]), alpha, packed)
     number = alpha_tensor(alpha, query) if plan.generic else None
     features: dict[str, Any] = {}

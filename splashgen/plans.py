@@ -41,6 +41,8 @@ class Plan:
     """Whether the kernel has no features besides α."""
     crowded: bool
     """Whether the batch is computed in parts."""
+    looks: bool
+    """Whether values of the tensors are checked at each call: on a CPU, where that waits for no device."""
     directs: dict[Any, Direct] | None
     """By the `likeness` of the tensors; None where launches cannot be repeated."""
 
@@ -141,5 +143,6 @@ def plan_for(request: Request, training: bool) -> Plan:
         widened=dtype_of(query).value != str(query.dtype).removeprefix("torch."),
         plain=packed is None and window_size == (-1, -1) and not any(present),
         crowded=crowded(request),
+        looks=query.device.type == "cpu" and (packed is not None or isinstance(alpha, Tensor)),
         directs={} if kernel is not None and packed is None and is_direct(kernel, query.device) else None,
     )

@@ -76,8 +76,7 @@ def stored_entries(gpu: Gpu, folder: Path | None = None) -> list[Entry]:
         """Best first: what did not fail, what ran, the user's, the newest."""
         entry, table = one
         failed = standing(entry, table, known)[0] is Freshness.FAILED
-        newest = -int(entry.tuned_at.replace("-", "") or 0)
-        return failed, entry.status is Status.PLANNED, table.source is Source.SHIPPED, newest
+        return failed, entry.status is Status.PLANNED, table.source is Source.SHIPPED, -entry.day
 
     return [min(ones, key=order)[0] for ones in found.values()]
 

@@ -117,13 +117,14 @@ class Choice:
                     "entmax."
                 )
             return Problem(Operation.ENTMAX, alpha, dtype, self.seq_len, training=training)
+        head_dim = self.head_dim or 64
         return Problem(
             Operation.ATTENTION,
             alpha,
             dtype,
             self.seq_len,
-            self.head_dim or 64,
-            self.value_dim or self.head_dim or 64,
+            head_dim,
+            self.value_dim or head_dim,
             training=training,
             causal=self.causal,
             **{name.value: True for name in self.feature or ()},

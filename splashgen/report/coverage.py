@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from splashgen.gpu import CPU, KNOWN_GPUS
 from splashgen.problem import Problem
-from splashgen.store import Freshness, Regime
+from splashgen.store import Regime
 from splashgen.store.failures import standing
 from splashgen.store.tables import tables
 from splashgen.tune.presets import PRESETS, preset
@@ -73,7 +73,7 @@ def _states() -> dict[tuple[Problem, str], str]:
             if entry.regime is not Regime.MIXED:
                 continue
             grade = standing(entry, table, tables())[0]
-            state = grade.value if grade in (Freshness.CHANGED, Freshness.FAILED) else entry.status.value
+            state = entry.status.value if grade.is_used else grade.value
             key = entry.problem.bucketed(), table.slug
             best[key] = min(best.get(key, "none"), state, key=order.index)
     return best

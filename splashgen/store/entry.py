@@ -86,6 +86,11 @@ class Entry:
     """What `splashgen verify` found on the day of `tuned_at`: such an entry is not used. Empty: nothing."""
 
     @property
+    def day(self) -> int:
+        """`tuned_at` as a number that grows with time; 0 where it is not known."""
+        return int(self.tuned_at.replace("-", "") or 0)
+
+    @property
     def key(self) -> Key:
         """What a file holds it under: the problem at its length bucket, and the regime."""
         return self.problem.bucketed(), self.regime

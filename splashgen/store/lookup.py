@@ -12,7 +12,6 @@ from splashgen.store.entry import Entry, Regime, Status
 from splashgen.store.failures import standing
 from splashgen.store.key import tuning_key
 from splashgen.store.match import Match, Rung, Source, Step
-from splashgen.store.staleness import Freshness
 from splashgen.store.tables import Table, tables
 
 __all__ = ["lookup"]
@@ -35,8 +34,8 @@ class _Candidate:
         other_regime = self.entry.regime is not regime
         source = _SOURCES.index(self.table.source)
         rank = _RUNGS.index(self.rung), self.distance, self.foreign, other_regime, source
-        problem, newest = self.entry.problem, -int(self.entry.tuned_at.replace("-", "") or 0)
-        return *rank, -problem.seq_len, str(problem), newest, self.table.path.name
+        problem = self.entry.problem
+        return *rank, -problem.seq_len, str(problem), -self.entry.day, self.table.path.name
 
 
 def lookup(problem: Problem, gpu: Gpu, regime: Regime = Regime.MIXED) -> Match:
@@ -120,4 +119,4 @@ def _verdict(one: _Candidate, problem: Problem, gpu: Gpu) -> tuple[str, str]:
     if objection:
         return f"it does not fit here: {objection}", ""
     grade, why = standing(one.entry, one.table, tables())
-    return (why, "") if grade in (Freshness.CHANGED, Freshness.FAILED) else ("used", why)
+    return ("used", why) if grade.is_used else (why, "")

@@ -47,12 +47,9 @@ def save(gpu: Gpu, entries: Sequence[Entry], folder: Path | None = None) -> Path
     ConfigFileError
         If the folder cannot be written.
     """
-    given, folder = folder is not None, user_folder() if folder is None else Path(folder)
-    with _writable(folder, given):
-        folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / ".lock", timeout=_LOCK_SECONDS, poll_interval=_POLL_SECONDS):
-            path, old, trouble = _file_of(gpu, folder)
-            aside = _write(path, merged(old, gpu, entries), spoiled=bool(trouble))
+    with _made(folder) as where, _locked(where):
+        path, old, trouble = _file_of(gpu, where)
+        aside = _write(path, merged(old, gpu, entries), spoiled=bool(trouble))
     if aside is not None:
         count = len(old.entries) if old else 0
         taken = f"{count} valid entries of it were taken over" if count else "nothing in it was usable"
@@ -68,11 +65,8 @@ def check_writable(folder: Path | None = None) -> None:
     ConfigFileError
         If the folder cannot be written.
     """
-    given, folder = folder is not None, user_folder() if folder is None else Path(folder)
-    with _writable(folder, given):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+    with _made(folder) as where, tempfile.TemporaryFile(dir=where):
+        pass
 
 
 def write(path: Path, file: TunedFile) -> None:
@@ -83,10 +77,7 @@ def write(path: Path, file: TunedFile) -> None:
     ConfigFileError
         If the folder cannot be written.
     """
-    with (
-        _writable(path.parent, given=True),
-        filelock.FileLock(path.parent / ".lock", timeout=_LOCK_SECONDS, poll_interval=_POLL_SECONDS),
-    ):
+    with _writable(path.parent, given=True), _locked(path.parent):
         _write(path, file)
 
 
@@ -169,6 +160,19 @@ def _write(path: Path, file: TunedFile, spoiled: bool = False) -> Path | None:
     aside = _set_aside(path) if spoiled else None
     replace_file(path, data, durable=True)
     return aside
+
+
+@contextlib.contextmanager
+def _made(folder: Path | None) -> Iterator[Path]:
+    """The folder that is meant, made if it is not there; a sentence if it cannot be, or not written to."""
+    where = user_folder() if folder is None else Path(folder)
+    with _writable(where, given=folder is not None):
+        where.mkdir(parents=True, exist_ok=True)
+        yield where
+
+
+def _locked(folder: Path) -> filelock.BaseFileLock:
+    return filelock.FileLock(folder / ".lock", timeout=_LOCK_SECONDS, poll_interval=_POLL_SECONDS)
 
 
 @contextlib.contextmanager

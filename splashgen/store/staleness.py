@@ -27,6 +27,11 @@ class Freshness(StrEnum):
     FAILED = "failed"
     """`splashgen verify` did not pass it: not used until it does, or until a tune replaces it."""
 
+    @property
+    def is_used(self) -> bool:
+        """Whether the look-up takes an entry of this grade."""
+        return self not in (Freshness.CHANGED, Freshness.FAILED)
+
 
 def freshness(entry: Entry, made_with: Provenance) -> tuple[Freshness, str]:
     """The grade of an entry, and the sentence that explains it.

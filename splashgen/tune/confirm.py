@@ -24,7 +24,7 @@ _FINALISTS = 4
 _EXAMINED = 10
 """Candidates that are examined at most to find the finalists."""
 _WORTHWHILE = 0.995
-"""Of the holder's time: what is not below it is no reason to change."""
+"""Of the holder's time: what is above it is no reason to change."""
 _RAGGED_PART = 0.3
 """Of the seconds, for the meeting at the ragged length."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from splashgen.store import Entry, Freshness, current, freshness
+from splashgen.store import Entry, current, freshness
 from splashgen.store.schema import EntryModel
 
 __all__ = ["is_used", "outdated", "winner_of"]
@@ -17,7 +17,7 @@ def winner_of(finished: Mapping[str, Any]) -> Entry:
 
 def is_used(entry: Entry) -> bool:
     """Whether the look-up takes an entry made with these versions: its code is the same, nothing failed."""
-    return freshness(entry, current())[0] not in (Freshness.CHANGED, Freshness.FAILED)
+    return freshness(entry, current())[0].is_used
 
 
 def outdated(finished: Mapping[str, Any], stored: Entry | None) -> bool:
