@@ -44,10 +44,11 @@ def device(request: pytest.FixtureRequest) -> torch.device:
 @pytest.fixture(params=["tiles", "rows"])
 def grain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """What the lists of attention in Triton name, whatever the length; the default's choice depends on it."""
-    from splashgen import dispatch
+    from marking import forget, mark_heads
+
     from splashgen.families.attention_triton import defaults
 
     monkeypatch.setattr(defaults, "_grain", lambda problem: request.param)
-    dispatch.clear()
-    request.addfinalizer(dispatch.clear)
+    mark_heads(monkeypatch)
+    request.addfinalizer(forget)
     return str(request.param)

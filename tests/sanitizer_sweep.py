@@ -11,10 +11,12 @@ import random
 
 os.environ["PYTORCH_NO_CUDA_MEMORY_CACHING"] = "1"
 
+import pytest
 import torch
 from attention_strategies import Call, calls, draw_semantics
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from marking import mark_heads
 
 import splashgen
 from splashgen import dispatch
@@ -37,8 +39,9 @@ def sweep(semantics: int, calls_each: int, longest: int, part: int = 0, parts: i
     choose = random.Random(1).choice
     drawn = [draw_semantics(choose, ["bfloat16", "float16", "float32"]) for _ in range(semantics)]
     ran = 0
+    mark_heads(pytest.MonkeyPatch())
     for number in range(part, semantics, parts):
-        # The default lists single rows of long sequences only.
+        # The default lists single rows of long sequences only, and of those where many tiles are listed.
         defaults._grain = lambda problem, grain=("tiles", "rows")[number % 2]: grain
         dispatch.clear()
 

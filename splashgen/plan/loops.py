@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from splashgen.compile import CompiledKernel
 from splashgen.compile.loops import Loop
 
-__all__ = ["Array", "Kind", "cost", "heavy", "light", "straight", "tiles_cost"]
+__all__ = ["Array", "Kind", "cost", "heavy", "light", "of_grain", "straight", "tiles_cost"]
 
 Array = NDArray[np.float64]
 
@@ -34,6 +34,20 @@ def heavy(kernel: CompiledKernel) -> tuple[Loop, Loop]:
     """The loops with the most matrix products, over unmasked and over masked tiles."""
     loops = _multiplying(kernel)
     return _plain_and_masked([loop for loop in loops if loop.products == loops[-1].products])
+
+
+def of_grain(kernel: CompiledKernel, of_rows: bool) -> CompiledKernel:
+    """Of a kernel that goes over lists of single rows or of whole tiles: with the loops over one of the two.
+
+    Of the loops with as many products, those over rows load more: the numbers too, and each row by itself.
+    """
+    kept = [loop for loop in kernel.loops if not loop.products]
+    for products in {loop.products for loop in kernel.loops if loop.products}:
+        alike = [loop for loop in kernel.loops if loop.products == products]
+        alike.sort(key=lambda loop: loop.transfers)
+        half = len(alike) // 2
+        kept += alike[half:] if of_rows else alike[:half] or alike
+    return replace(kernel, loops=tuple(kept))
 
 
 def _plain_and_masked(loops: Sequence[Loop]) -> tuple[Loop, Loop]:

@@ -1,25 +1,34 @@
-"""Attention in Triton over lists of single rows: where there is no room for a list, and what the lists hold.
+"""Attention in Triton over lists of single rows: which lists are of whole tiles after all, what lists hold.
 
 That the numbers are right, whatever the masks, is tested with both grains in the other files on Triton.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 import triton.language as tl
 from attention_cases import NUMPY_IS_QUIET, SMALL, agree, draw, packed, problem_of, triton_kernel
+from marking import forget, mark_heads
 
 from splashgen.alpha import AlphaClass
 from splashgen.families import family_named
 from splashgen.gpu import KNOWN_GPUS
 from splashgen.kernel import Kernel
 from splashgen.launches import with_launches
-from splashgen.problem import DType, Operation, Problem
+from splashgen.problem import DType, Problem
 from splashgen.tune.presets import attention
 
 pytestmark = NUMPY_IS_QUIET
 SLOW = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def every_head_is_marked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    mark_heads(monkeypatch)
+    yield
+    forget()
 
 
 def kernel_of(problem: Problem, device: torch.device, **config: Any) -> Kernel:
@@ -54,6 +63,42 @@ def test_a_packed_sequence_without_room(device: torch.device, monkeypatch: pytes
     kernel = kernel_of(problem, device)
     monkeypatch.setattr(kernel.module, "ROOM", tl.constexpr(16))
     agree(kernel, packed(problem, [70, 0, 50], [90, 3, 50], device=device))
+
+
+@pytest.mark.parametrize(
+    "features",
+    [{}, *(pytest.param(f, marks=SLOW) for f in ({"causal": True, "grouped": True}, {"training": False}))],
+    ids=str,
+)
+def test_a_head_with_few_tiles_keeps_them_whole(
+    features: dict[str, Any], device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of four heads two attend to the first keys alone: fewer than three tiles of 16 keys for 32 queries."""
+    problem = problem_of(**features)
+    mark_heads(monkeypatch, few=3)
+    kernel = kernel_of(problem, device, block_n=16)
+    inputs = draw(problem, 100, 110, heads=4, device=device)
+    inputs["q"][:, 1::2] = 3.0
+    inputs["k"][..., :3, :] += 2.0
+    agree(kernel, inputs)
+    if problem.training:
+        _, saved = kernel.forward(*(inputs[x] for x in "qkv"), inputs["scale"], **inputs["features"])
+        for spans in (spans_of(kernel, saved), saved[-1]):
+            whole = (spans[0, ..., 2] < 0).float().mean(1)
+            assert (whole[1::2] == 1.0).all() and (whole[::2] < 1.0).all()
+
+
+def test_a_list_whose_tiles_are_needed_nearly_whole_names_them(device: torch.device) -> None:
+    """Of nearly equal scores with α = 1.2 nearly all are, of far apart ones with α = 2 few."""
+    whole = {}
+    for alpha, gain in (("1.2", 0.3), ("2", 8.0)):
+        problem = problem_of(alpha)
+        kernel = kernel_of(problem, device)
+        inputs = draw(problem, 100, gain=gain, device=device)
+        agree(kernel, inputs)
+        _, saved = kernel.forward(*(inputs[x] for x in "qkv"), inputs["scale"])
+        whole[alpha] = [bool((spans[..., 2] < 0).all()) for spans in (spans_of(kernel, saved), saved[-1])]
+    assert whole == {"1.2": [True, True], "2": [False, False]}
 
 
 @SLOW
@@ -95,27 +140,36 @@ def test_the_lists_hold_what_is_needed_and_little_else(block_m: int, device: tor
             assert all(seen[:, other].all() for other in found[:unmasked])
 
 
-def test_a_training_call_launches_eight_kernels() -> None:
-    problem = Problem(
-        Operation.ATTENTION, AlphaClass.THREE_HALVES, DType.FLOAT32, 64, head_dim=16, value_dim=16
-    )
-    names = []
-    for grain in ("tiles", "rows"):
-        kernel = triton_kernel(problem, torch.device("cpu"), **{**SMALL, "grain": grain})
-        launched: list[str] = []
+def launches_of(grain: str, n_q: int, training: bool) -> list[str]:
+    """Names of what a call launches, forward and backward."""
+    problem = problem_of(head_dim=16, training=training)
+    kernel = triton_kernel(problem, torch.device("cpu"), **{**SMALL, "grain": grain})
+    launched: list[str] = []
 
-        def record(function: Any, *args: Any, into: list[str] = launched, **options: Any) -> None:
-            into.append(function.__name__)
+    def record(function: Any, *args: Any, **options: Any) -> None:
+        launched.append(function.__name__)
 
-        q, k, v = torch.randn(3, 1, 2, 64, 16).unbind()
-        out, saved = with_launches(kernel.module, "forward", record)(q, k, v, 0.25)
+    q, k, v = torch.randn(1, 2, n_q, 16), *torch.randn(2, 1, 2, 64, 16)
+    out, saved = with_launches(kernel.module, "forward", record)(q, k, v, 0.25)
+    if training:
         with_launches(kernel.module, "backward", record)(out, q, k, v, 0.25, saved)
-        names.append(launched)
-    assert names[0] == ["_bound", "_list_tiles", "_output", "_dq", "_dkdv"]
-    assert names[1] == [*names[0][:2], "_mark", "_count_rows", "_list_rows", *names[0][2:]]
+    return launched
 
 
-def test_the_default_lists_rows_of_long_sequences_in_training() -> None:
+def test_a_training_call_launches_eight_kernels() -> None:
+    tiles = launches_of("tiles", 64, training=True)
+    assert tiles == ["_bound", "_list_tiles", "_output", "_dq", "_dkdv"]
+    rows = [*tiles[:2], "_mark", "_count_rows", "_list_rows", *tiles[2:]]
+    assert launches_of("rows", 64, training=True) == rows
+
+
+def test_a_few_queries_of_inference_are_not_marked() -> None:
+    tiles = launches_of("tiles", 1, training=False)
+    assert launches_of("rows", 1, training=False) == launches_of("rows", 32, training=False) == tiles
+    assert "_mark" in launches_of("rows", 33, training=False)
+
+
+def test_the_default_lists_rows_of_long_sequences() -> None:
     h100 = KNOWN_GPUS["h100"]
 
     def grains(alpha: str, training: bool = True) -> list[object]:
@@ -125,9 +179,10 @@ def test_the_default_lists_rows_of_long_sequences_in_training() -> None:
         ]
         return [family_named("attention_triton").default(problem, h100)["grain"] for problem in problems]
 
-    assert grains("1.5") == [*["tiles"] * 3, *["rows"] * 2]
-    assert grains("2") == ["tiles", *["rows"] * 4]
-    assert {*grains("4/3"), *grains("generic"), *grains("2", training=False)} == {"tiles"}
+    tiles, rows = ["tiles"], ["rows"]
+    assert grains("1.5") == grains("1.5", training=False) == [*tiles * 2, *rows * 3]
+    assert grains("2") == grains("generic") == [*tiles, *rows * 4]
+    assert grains("4/3") == grains("1.2") == [*tiles * 3, *rows * 2]
 
 
 def test_longer_sequences_have_more_room_or_list_tiles() -> None:

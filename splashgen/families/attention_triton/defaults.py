@@ -23,16 +23,15 @@ def _tolerance(problem: Problem) -> float:
 
 
 def _grain(problem: Problem) -> str:
-    """Of the default: marking takes a pass over the listed tiles, and a few rows as long as a few tiles.
+    """Of the default: marking takes a pass over the listed tiles, unless a head has few of them.
 
-    The larger α, the fewer of a tile's rows are needed, and with α = 2 τ takes more passes. With α = 4/3 on
-    Gaussian scores it is three quarters of them at n = 8192, and tiles are faster; an α that is read at run
-    time may be as small. Tiles of a dense mask are read in order. A call for inference may have a single
-    query, for which three launches more are most of the time.
+    The larger α, the fewer of a tile's rows are needed; with α = 2 τ takes more passes, and each pass takes
+    long where α is read at run time. Tiles of a dense mask are read in order.
     """
-    least = {AlphaClass.TWO: 1024, AlphaClass.THREE_HALVES: 4096}.get(problem.alpha, MOST_ROWS)
+    few = problem.alpha in (AlphaClass.TWO, AlphaClass.GENERIC)
+    least = 1024 if few else 2048 if problem.alpha is AlphaClass.THREE_HALVES else 4096
     long = least < problem.seq_len <= MOST_ROWS
-    return "rows" if long and problem.training and not problem.attn_mask else "tiles"
+    return "rows" if long and not problem.attn_mask else "tiles"
 
 
 def _dkdv_stages(width: int, copied: bool, hopper: bool, others: int) -> int:
@@ -90,7 +89,7 @@ def default(problem: Problem, gpu: Gpu) -> Config:
         "precision": "tf32x3" if single and gpu.backend == "cuda" else "ieee",
         "output_stages": 3 if copied and width <= 128 and not masked else stages,
         "output_registers": cap,
-        "dq_stages": 3 if copied and width <= 128 and grain == "rows" else backward_stages,
+        "dq_stages": 3 if copied and width <= 64 and grain == "rows" else backward_stages,
         "dq_registers": cap,
         "dkdv_stages": _dkdv_stages(width, copied, hopper and problem.training, backward_stages),
         "dkdv_registers": cap,

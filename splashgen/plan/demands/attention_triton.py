@@ -8,7 +8,7 @@ from splashgen.compile import CompiledKernel
 from splashgen.compile.loops import Loop
 from splashgen.config import Config
 from splashgen.plan.demands import Demand
-from splashgen.plan.loops import Array, heavy, light, straight, tiles_cost
+from splashgen.plan.loops import Array, heavy, light, of_grain, straight, tiles_cost
 from splashgen.plan.loops import cost as turn_cost
 from splashgen.plan.visits import Visits
 from splashgen.problem import DType, Problem
@@ -65,6 +65,7 @@ class _Attention:
     ) -> None:
         self.problem, self.config, self.kernels = problem, config, kernels
         self.visits = Visits(problem, config, workload)
+        self.by_rows = config["grain"] == "rows"
         # The forward pass lists keys of query tiles, in training queries of key tiles too.
         self.sides = 2 if problem.training else 1
         # Of marks, that a tile has on each side.
@@ -74,12 +75,12 @@ class _Attention:
     def all(self) -> list[Demand]:
         v, d, dv = self.visits, self.problem.head_dim, self.problem.value_dim
         demands = [self._bound(), self._list_tiles()]
-        if v.by_rows:
+        if self.by_rows:
             demands += [self._mark(), *self._list_rows()]
         demands.append(self._output())
         if self.problem.training:
-            demands.append(self._over_lists("_dq", v.q_tiles, v.keys, 2 * d + dv, "dq_stages"))
-            demands.append(self._over_lists("_dkdv", v.k_tiles, v.queries, 2 * d + 2 * dv, "dkdv_stages"))
+            demands.append(self._over_lists("_dq", v.q_tiles, v.keys, v.key_rows, 2 * d + dv))
+            demands.append(self._over_lists("_dkdv", v.k_tiles, v.queries, v.query_rows, 2 * d + 2 * dv))
         return demands
 
     def _bound(self) -> Demand:
@@ -111,24 +112,25 @@ class _Attention:
         )
 
     def _mark(self) -> Demand:
-        """Every listed tile of scores once more."""
+        """Every listed tile of scores once more, unless a head has few of them."""
         v = self.visits
         kernel, blocks = self.kernels["_mark"], v.heads * v.q_tiles
-        cost = tiles_cost(kernel, light, v.listed, v.masked(v.block_m, v.block_n))
+        cost = tiles_cost(kernel, light, v.marked, v.masked(v.block_m, v.block_n))
         return Demand(
             kernel,
             blocks=blocks,
-            flops=v.listed * v.block_m * v.block_n * 2.0 * self.problem.head_dim,
+            flops=v.marked * v.block_m * v.block_n * 2.0 * self.problem.head_dim,
             **_issued(kernel, cost + blocks * straight(kernel)),
-            turns=v.listed + blocks,
+            turns=v.marked + blocks,
             stages=int(self.config.number("mark_stages")),
-            bytes=self._inputs(self.problem.head_dim, 2) + 4.0 * self.words * self.sides * v.listed,
+            bytes=self._inputs(self.problem.head_dim, 2) + 4.0 * self.words * self.sides * v.marked,
         )
 
     def _list_rows(self) -> list[Demand]:
         """Counts the marks of listed tiles and makes them numbers: of keys, in training of queries too."""
         v = self.visits
-        sides = [(v.q_tiles, v.block_n, v.keys), (v.k_tiles, v.block_m, v.queries)]
+        named = v.keys if v.key_rows else 0.0, v.queries if v.query_rows else 0.0
+        sides = [(v.q_tiles, v.block_n, named[0]), (v.k_tiles, v.block_m, named[1])]
         found = []
         passes = ("_count_rows", 1 / _LIST_CHUNK, 0.0), ("_list_rows", self.words / _WORDS, 2.0)
         for name, share, number in passes:
@@ -136,12 +138,12 @@ class _Attention:
             # The last loop in the code is the one that reads marks.
             body = kernel.loops[-1] if kernel.loops else Loop(kernel.instructions, 0)
             entries, turns, written = 0, 0, 0.0
-            for tiles, block, named in sides[: self.sides]:
+            for tiles, block, blocks in sides[: self.sides]:
                 lists = v.heads * tiles
-                listed = v.listed / lists
+                marked = v.marked / lists
                 entries += lists
-                turns += lists * math.ceil(listed * share)
-                written += (2.0 + 4.0 * self.words) * v.listed + number * named * block
+                turns += lists * math.ceil(marked * share)
+                written += (2.0 + 4.0 * self.words) * v.marked + number * blocks * block
             found.append(
                 Demand(
                     kernel,
@@ -158,9 +160,10 @@ class _Attention:
         v = self.visits
         kernel, problem = self.kernels["_output"], self.problem
         passes, outputs = v.support.passes, 2 if problem.training else 1
-        blocks, masked = v.heads * v.q_tiles, v.masked_blocks(v.q_tiles)
-        cost = passes * tiles_cost(kernel, light, v.keys, masked)
-        cost += tiles_cost(kernel, heavy, v.keys, masked) + blocks * straight(kernel)
+        blocks, masked = v.heads * v.q_tiles, v.masked_blocks(v.q_tiles, v.key_rows)
+        walked = self._walked(kernel, v.key_rows)
+        cost = passes * tiles_cost(walked, light, v.keys, masked)
+        cost += tiles_cost(walked, heavy, v.keys, masked) + blocks * straight(kernel)
         dims = (passes + 1.0) * problem.head_dim + outputs * problem.value_dim
         return Demand(
             kernel,
@@ -172,20 +175,25 @@ class _Attention:
             bytes=self._inputs(problem.head_dim, 2) + self._inputs(problem.value_dim, 1 + outputs),
         )
 
-    def _over_lists(self, name: str, tiles: int, visited: float, dims: int, stages: str) -> Demand:
+    def _over_lists(self, name: str, tiles: int, visited: float, of_rows: bool, dims: int) -> Demand:
         """A backward kernel: each block of a list once, `dims` multiply-adds for each of its scores."""
         v = self.visits
         kernel, blocks = self.kernels[name], v.heads * tiles
-        cost = tiles_cost(kernel, heavy, visited, v.masked_blocks(tiles)) + blocks * straight(kernel)
+        cost = tiles_cost(self._walked(kernel, of_rows), heavy, visited, v.masked_blocks(tiles, of_rows))
+        cost += blocks * straight(kernel)
         return Demand(
             kernel,
             blocks=blocks,
             flops=visited * v.block_m * v.block_n * 2.0 * dims,
             **_issued(kernel, cost),
             turns=visited + 2.0 * blocks,
-            stages=int(self.config.number(stages)),
+            stages=int(self.config.number(f"{name[1:]}_stages")),
             bytes=self._inputs(self.problem.head_dim, 3) + self._inputs(self.problem.value_dim, 2),
         )
+
+    def _walked(self, kernel: CompiledKernel, of_rows: bool) -> CompiledKernel:
+        """With the loops that its lists take."""
+        return of_grain(kernel, of_rows) if self.by_rows else kernel
 
     def _list_tiles(self) -> Demand:
         """Reads the flags of every tile for each side, and writes its lists."""
