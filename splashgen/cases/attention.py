@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from splashgen.cases import Case, Inputs, Outputs
-from splashgen.cases.features import draw_features, reference_options
+from splashgen.cases.features import draw_features, large_alpha, reference_options
 from splashgen.kernel import Kernel
 from splashgen.problem import Problem
 from splashgen.reference import attention_gradients, attention_varlen_gradients
@@ -56,6 +56,9 @@ def _draw(problem: Problem, workload: str, seed: int, device: torch.device) -> I
     features = draw_features(problem, masked, generator, device)
     if problem.key_padding and workload == "ragged":
         features["key_padding"][-1] = False  # a batch with nothing to attend to
+    large = large_alpha(seed)
+    if "alpha" in features and large and not timed:
+        features["alpha"][-1] = large
     if problem.varlen:
         features |= _packing(lengths, device)
     dtype = getattr(torch, problem.dtype.value)

@@ -9,6 +9,7 @@ import torch
 
 from splashgen.alpha import AlphaClass
 from splashgen.cases import Case, Inputs, Outputs
+from splashgen.cases.features import large_alpha
 from splashgen.kernel import Kernel
 from splashgen.problem import Problem
 from splashgen.reference import entmax
@@ -32,8 +33,10 @@ def _draw(problem: Problem, workload: str, seed: int, device: torch.device) -> I
     if name == "ragged":
         x = torch.cat([x, x[:, :3]], 1)[:, :n]  # rows that are longer in memory
     dy = torch.randn(rows, n, generator=torch.Generator().manual_seed(seed + 1)).to(x)
-    generic = problem.alpha is AlphaClass.GENERIC
-    features = {"alpha": torch.tensor([1.35], device=device)} if generic else {}
+    features = {}
+    if problem.alpha is AlphaClass.GENERIC:
+        alpha = 1.35 if workload.startswith(_TIMED) else large_alpha(seed) or 1.35
+        features["alpha"] = torch.tensor([alpha], device=device)
     return {"x": x, "dy": dy, "features": features}
 
 

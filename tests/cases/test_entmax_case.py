@@ -68,5 +68,5 @@ def test_run_calls_the_module_by_its_contract(training):
         backward=(lambda dy, saved, alpha: dy if saved == "saved" else None) if training else None,
     )
     outputs = CASE.run(kernel, inputs)
-    torch.testing.assert_close(outputs["out"], 1.35 * inputs["x"])
+    torch.testing.assert_close(outputs["out"], inputs["features"]["alpha"] * inputs["x"])
     assert list(outputs) == list(CASE.truth(asked, inputs)) == (["out", "dx"] if training else ["out"])

@@ -51,9 +51,9 @@ def default(problem: Problem, gpu: Gpu) -> Config:
     backward_stages = stages if problem.training else 1
     # Hopper's matrix units read queries from registers; capped at 160, three programs share a multiprocessor.
     hopper = gpu.arch == "sm_90" and not single
-    # Masks and a generic α need more.
+    # Masks and α's own gradient need more.
     masked = problem.window or problem.alibi or problem.key_padding or problem.attn_mask or problem.varlen
-    thrifty = hopper and width <= 64 and not masked and problem.alpha is not AlphaClass.GENERIC
+    thrifty = hopper and width <= 64 and not masked and not problem.learned_alpha
     small = needs_small_tiles(problem, gpu)
     short, few = problem.seq_len <= 8192, problem.seq_len <= LONG
     # A descriptor costs the host microseconds, which training steps hide behind the kernels.

@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from attention_cases import CASE, NUMPY_IS_QUIET, SMALL, problem_of, triton_kernel
 
 from splashgen.alpha import AlphaClass
 from splashgen.problem import DType, Operation, Problem
-from splashgen.tune.measure.gate import final_questions, poisoned, trial_questions
+from splashgen.tune.measure.gate import Exam, Question, final_questions, poisoned, trial_questions
 
 PROBLEM = Problem(Operation.ENTMAX, AlphaClass.TWO, DType.FLOAT32, seq_len=5000)
 CPU = torch.device("cpu")
@@ -62,3 +63,18 @@ def test_the_final_gate_asks_for_every_workload_near_the_problem_length() -> Non
     questions = final_questions(PROBLEM, 0, CPU)
     long = [question for question in questions if question.seq_len >= 3750]
     assert {question.workload for question in long} == set(case_for(Operation.ENTMAX).workloads)
+
+
+@NUMPY_IS_QUIET
+@pytest.mark.skipif(torch.cuda.is_available(), reason="Triton compiles for the GPU in this process")
+def test_speed_cannot_buy_a_tolerance_that_fails_at_alpha_two() -> None:
+    """A kernel that reads α is asked with α = 2 in every trial."""
+    problem = problem_of("generic", "float16", causal=True)
+    for seed in range(4):
+        questions = trial_questions(problem, seed, CPU)
+        drawn = [CASE.draw(replace(problem, seq_len=q.seq_len), q.workload, q.seed, CPU) for q in questions]
+        assert 2.0 in [float(inputs["features"]["alpha"]) for inputs in drawn]
+    exam = Exam(problem, [Question("clustered8", 110, 6)], CPU)
+    loose, tight = (exam.examine(triton_kernel(problem, CPU, **SMALL, tolerance=x)) for x in (0.3, 1e-3))
+    assert tight.passed and not loose.passed
+    assert loose.errors["dq"] > 10.0 * loose.errors["dq_budget"]
