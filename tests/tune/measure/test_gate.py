@@ -74,7 +74,6 @@ def test_speed_cannot_buy_a_tolerance_that_fails_at_alpha_two() -> None:
         questions = trial_questions(problem, seed, CPU)
         drawn = [CASE.draw(replace(problem, seq_len=q.seq_len), q.workload, q.seed, CPU) for q in questions]
         assert 2.0 in [float(inputs["features"]["alpha"]) for inputs in drawn]
-    exam = Exam(problem, [Question("clustered8", 110, 6)], CPU)
-    loose, tight = (exam.examine(triton_kernel(problem, CPU, **SMALL, tolerance=x)) for x in (0.3, 1e-3))
-    assert tight.passed and not loose.passed
-    assert loose.errors["dq"] > 10.0 * loose.errors["dq_budget"]
+    loose = triton_kernel(problem, CPU, **SMALL, tolerance=0.3)
+    found = Exam(problem, [Question("clustered8", 110, 6)], CPU).examine(loose)
+    assert not found.passed and found.errors["dq"] > 10.0 * found.errors["dq_budget"]
