@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from splashgen import __version__
 from splashgen.alpha import AlphaClass
 from splashgen.cli import app
 from splashgen.families import family_for
@@ -40,6 +41,11 @@ def entry() -> Entry:
 
 def ran(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_the_package_can_be_run() -> None:
+    said = subprocess.run([sys.executable, "-m", "splashgen", "--version"], check=True, capture_output=True)
+    assert said.stdout.split() == [b"splashgen", __version__.encode()]
 
 
 def test_help_does_not_import_torch() -> None:
