@@ -5,7 +5,7 @@ from splashgen.config import Config, Value
 from splashgen.families.attention_triton.space import LONG, MOST_ROWS, SPACE, room
 from splashgen.gpu import Gpu
 from splashgen.problem import DType, Problem
-from splashgen.tiles import needs_small_tiles
+from splashgen.tiles import fits_rows, needs_small_tiles
 
 __all__ = ["default"]
 
@@ -58,10 +58,10 @@ def default(problem: Problem, gpu: Gpu) -> Config:
     short, few = problem.seq_len <= 8192, problem.seq_len <= LONG
     # A descriptor costs the host microseconds, which training steps hide behind the kernels.
     copied = hopper and problem.training and not (problem.key_padding or problem.attn_mask)
-    grain = _grain(problem)
+    block = 16 if small else 32 if narrow else 64
+    grain = _grain(problem) if fits_rows(problem, gpu, block) else "tiles"
     # Three programs share a multiprocessor.
     cap = 168 if thrifty and problem.training and width == 64 else 0
-    block = 16 if small else 32 if narrow else 64
     values: dict[str, Value] = {
         "block_m": block,
         "block_n": block,
