@@ -51,3 +51,11 @@ def grain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     dispatch.clear()
     request.addfinalizer(dispatch.clear)
     return str(request.param)
+
+
+@pytest.fixture
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tuner's workers start quickly, forked from a process that has imported torch."""
+    import forked_workers
+
+    forked_workers.use(monkeypatch)
