@@ -31,6 +31,9 @@ def quicken(interpreter: Any) -> None:
         core._unwrap_if_constexpr = _plain_values_first(core, core._unwrap_if_constexpr)
     if hasattr(semantic, "broadcast_impl_value"):
         semantic.broadcast_impl_value = _unless_alike(semantic.broadcast_impl_value)
+    if hasattr(semantic, "binary_op_type_checking_impl"):
+        promote = semantic.binary_op_type_checking_impl
+        semantic.binary_op_type_checking_impl = _unless_of_one_type(core.tensor, promote)
 
 
 def _of_scalars(numpy_type: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -147,3 +150,15 @@ def _plain_values_first(core: Any, unwrap: Callable[[Any], Any]) -> Callable[[An
 def _unless_alike(broadcast: Callable[..., Any]) -> Callable[..., Any]:
     """Tensors of one shape are broadcast already; `_with_known_shapes` makes that shape one object."""
     return lambda self, lhs, rhs: (lhs, rhs) if lhs.shape is rhs.shape else broadcast(self, lhs, rhs)
+
+
+def _unless_of_one_type(tensor: Any, promote: Callable[..., Any]) -> Callable[..., Any]:
+    """Numbers of one type and shape stay as they are, unless they are divided: halves are not in halves."""
+
+    def quick(self: Any, lhs: Any, rhs: Any, *options: Any, **named: Any) -> Any:
+        alike = type(lhs) is type(rhs) is tensor and lhs.dtype is rhs.dtype and lhs.shape is rhs.shape
+        if alike and len(options) < 3 and not named and not lhs.dtype.is_ptr():
+            return lhs, rhs
+        return promote(self, lhs, rhs, *options, **named)
+
+    return quick
