@@ -52,3 +52,11 @@ def grain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     mark_heads(monkeypatch)
     request.addfinalizer(forget)
     return str(request.param)
+
+
+@pytest.fixture
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tuner's workers start quickly, forked from a process that has imported torch."""
+    import forked_workers
+
+    forked_workers.use(monkeypatch)

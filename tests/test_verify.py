@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import few_rows
 import pytest
 import torch
 
@@ -22,6 +23,8 @@ from splashgen.tune.measure.evaluate import Trial
 from splashgen.tune.measure.outcome import Outcome
 from splashgen.tune.measure.outcome import Status as Ended
 from splashgen.verify import stored_entries, verify
+
+pytestmark = pytest.mark.usefixtures("forked_workers")
 
 PROBLEM = Problem(Operation.ENTMAX, AlphaClass.TWO, DType.FLOAT32, 64)
 
@@ -43,7 +46,7 @@ def wrong(trial: Trial) -> Outcome:
 
 def test_what_passes_is_stored_with_its_new_hash_and_time(stale: Entry, tmp_path: Path) -> None:
     assert lookup(PROBLEM, CPU).rung is Rung.DEFAULT
-    (result,) = verify(stored_entries(CPU), CPU)
+    (result,) = verify(stored_entries(CPU), CPU, tools=few_rows.TOOLS)
     assert result.passed, result.outcome.reason
     assert lookup(PROBLEM, CPU).rung is Rung.EXACT
     assert result.before_ms == 9e9
@@ -95,7 +98,7 @@ def test_what_fails_is_no_longer_used_until_it_passes(fresh: Entry, tmp_path: Pa
     assert "did not pass it on 2" in match.steps[0].verdict and "off by 1" in match.steps[0].verdict
     (kept,) = load(tmp_path / "cpu.yaml").entries
     assert (kept.config, kept.time_ms, kept.status) == (fresh.config, fresh.time_ms, fresh.status)
-    (result,) = verify(stored_entries(CPU), CPU)
+    (result,) = verify(stored_entries(CPU), CPU, tools=few_rows.TOOLS)
     assert result.passed
     assert lookup(PROBLEM, CPU).rung is Rung.EXACT
 
@@ -140,7 +143,7 @@ def garrulous(trial: Trial) -> Outcome:
 def test_a_folder_of_its_own_is_checked_and_written(stale: Entry, tmp_path: Path) -> None:
     folder = tmp_path / "elsewhere"
     save(CPU, [stale], folder)
-    (result,) = verify(stored_entries(CPU, folder), CPU, folder)
+    (result,) = verify(stored_entries(CPU, folder), CPU, folder, tools=few_rows.TOOLS)
     assert result.passed
     assert load(folder / "cpu.yaml").entries[0].code_hash == render(PROBLEM, stale.config).hash
     assert load(tmp_path / "cpu.yaml").entries[0].code_hash == stale.code_hash

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import few_rows
+import forked_workers
 import pytest
 from typer.testing import CliRunner
 
@@ -22,7 +24,9 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("STATE", "CONFIG", "CACHE"):
             patch.setenv(f"SPLASHGEN_{name}_DIR", str(folder / name.lower()))
-        report = tune([PROBLEM], CPU, Limits(trials=3, timing_seconds=0.02, shoot_out_seconds=0.1))
+        forked_workers.use(patch)
+        limits = Limits(trials=3, timing_seconds=0.02, shoot_out_seconds=0.1)
+        report = tune([PROBLEM], CPU, limits, tools=few_rows.TOOLS)
     assert report.ended[0].entry is not None
     return folder / "state"
 

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import forked_workers
 import pytest
 import replay_fakes
 from replay_fakes import LIMITS, PROBLEMS
@@ -177,10 +176,8 @@ def die_at(stage: str) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
 @pytest.mark.parametrize("stage", QUICKLY)
 def test_sigkill(stage: str) -> None:
-    """Not by a fork: threads that other tests left behind may hold locks that nobody opens in the child."""
-    code = f"import sys; sys.path[:] = {sys.path!r}; import test_stages; test_stages.die_at({stage!r})"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    """Not by a fork of this process: threads that other tests left behind may hold locks for ever."""
+    assert forked_workers.run(die_at, stage) == -signal.SIGKILL
     _check(_tuned())
     done_before = {"compiling": 0, "gate and timing": 2}.get(stage, TRIALS)
     assert Bench.trials == TRIALS - done_before, "what was told is kept, all else is done"

@@ -31,7 +31,7 @@ from splashgen.tune.study.journal import Journal
 from splashgen.tune.study.outdated import outdated
 from splashgen.tune.tuner import tune
 
-pytestmark = pytest.mark.usefixtures("faulty")
+pytestmark = pytest.mark.usefixtures("faulty", "forked_workers")
 
 # Nine rounds of a shoot-out (0.3 s) are too few where other tests take the processor meanwhile.
 LIMITS = Limits(trials=40, candidate_seconds=6.0, timing_seconds=0.05, shoot_out_seconds=1.2)

@@ -17,6 +17,8 @@ from splashgen.tune.recordings.files import RecordingError, read
 from splashgen.tune.recordings.recording import Row
 from splashgen.tune.recordings.replay import drawn, replay, simulated, terrain_of_recording
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

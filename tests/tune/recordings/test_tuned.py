@@ -60,6 +60,7 @@ def test_a_recording_of_a_study_holds_what_the_search_measured(studied: Storage,
     assert [row.outcome for row in rows] == [measured[row.config].outcome for row in rows]
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_it_is_written_read_and_replayed_like_any_other(studied: Storage, tmp_path: Path) -> None:
     (tuned,), _ = recordings_of(studied.optuna)
     path = tmp_path / "new" / "tuned.jsonl"
