@@ -15,6 +15,7 @@ from splashgen.gpu import CPU, KNOWN_GPUS
 from splashgen.problem import DType, Operation, Problem
 from splashgen.resources import shipped_folder
 from splashgen.store import TunedFile, load
+from splashgen.tiles import fits_rows
 
 __all__ = [
     "ATTENTION",
@@ -80,7 +81,9 @@ def job_of(operation: Operation, case: dict[str, Any]) -> Job:
     problem = Problem(operation, case["alpha"], case["dtype"], length, head_dim, value_dim, **flags)
     (family,) = (one for one in families() if one.operation is operation and gpu.backend in one.backends)
     config = family.default(problem, gpu)
-    return Job(problem, config.replace(grain=case["grain"]) if "grain" in case else config, gpu)
+    if "grain" in case and fits_rows(problem, gpu, int(config.number("block_m"))):
+        config = config.replace(grain=case["grain"])
+    return Job(problem, config, gpu)
 
 
 def cases(operation: Operation) -> list[dict[str, Any]]:
